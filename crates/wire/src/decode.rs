@@ -1,0 +1,220 @@
+//! From bytes to single events.
+
+use core::fmt;
+
+use crate::{
+    EventType,
+    limits::{MAX_ARGS, MAX_TIMED_EVENT_BYTES},
+    table::TIMED_ARITY,
+    varint::{self, VarintError},
+};
+
+/// An event as it stands on the wire: its type and its numbers, unresolved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RawEvent {
+    /// The event's type.
+    pub event_type: EventType,
+    args: [u64; MAX_ARGS],
+}
+
+impl RawEvent {
+    /// The event's numbers, as many as its row of the table has; a timed event's first is its
+    /// time delta.
+    #[inline]
+    #[must_use]
+    pub fn args(&self) -> &[u64] {
+        &self.args[..self.event_type.spec().args.len()]
+    }
+
+    /// The event's numbers, padded with zeros.
+    #[inline]
+    #[must_use]
+    pub const fn padded_args(&self) -> &[u64; MAX_ARGS] {
+        &self.args
+    }
+}
+
+/// Why the bytes at a place in a batch are no timed event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum DecodeError {
+    /// The byte is not the type of an event.
+    UnknownType(u8),
+    /// The byte is the type of an event that carries no time and so cannot stand here.
+    NotTimed(EventType),
+    /// A number of the event is malformed or cut off.
+    Number {
+        /// The event.
+        event_type: EventType,
+        /// The argument's name.
+        arg: &'static str,
+        /// What is wrong with it.
+        error: VarintError,
+    },
+}
+
+impl fmt::Display for DecodeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::UnknownType(byte) => {
+                write!(
+                    f,
+                    "expected a timed event, found byte {byte:#04x}, which begins no event"
+                )
+            }
+            Self::NotTimed(event_type) => write!(
+                f,
+                "expected a timed event, found a {event_type} record, which has no time"
+            ),
+            Self::Number {
+                event_type,
+                arg,
+                error,
+            } => {
+                write!(f, "malformed {event_type} event: argument {arg}: {error}")
+            }
+        }
+    }
+}
+
+impl core::error::Error for DecodeError {}
+
+/// Decodes the timed event at the start of `bytes`: the event and its length.
+///
+/// # Errors
+///
+/// [`DecodeError`] if `bytes` does not begin with a whole timed event. An empty slice is an error
+/// too: callers know where their batch ends.
+#[inline(always)]
+pub fn decode_event(bytes: &[u8]) -> Result<(RawEvent, usize), DecodeError> {
+    // A window as long as the longest event lets every access below be masked instead of checked.
+    match bytes.first_chunk::<WINDOW>() {
+        Some(window) => decode_in_window(window),
+        None => decode_near_end(bytes),
+    }
+}
+
+const WINDOW: usize = 64;
+const _: () = assert!(WINDOW.is_power_of_two() && WINDOW >= MAX_TIMED_EVENT_BYTES);
+
+#[inline(always)]
+fn decode_in_window(window: &[u8; WINDOW]) -> Result<(RawEvent, usize), DecodeError> {
+    let Some(event_type) = EventType::timed_from_wire(window[0]) else {
+        return Err(not_timed(window[0]));
+    };
+    let arity = TIMED_ARITY[window[0] as usize] as usize;
+    let mut args = [0; MAX_ARGS];
+    let mut at = 1;
+    let byte = |at: usize| u64::from(window[at % WINDOW]);
+    for arg in args.iter_mut().take(arity) {
+        let a = byte(at);
+        if a < 0x80 {
+            *arg = a;
+            at += 1;
+            continue;
+        }
+        let b = byte(at + 1);
+        if b < 0x80 {
+            *arg = a & 0x7f | b << 7;
+            at += 2;
+            continue;
+        }
+        let c = byte(at + 2);
+        if c < 0x80 {
+            *arg = a & 0x7f | (b & 0x7f) << 7 | c << 14;
+            at += 3;
+            continue;
+        }
+        // MUST be within the window: `at` is at most 1 + 4 * MAX_VARINT_BYTES here, otherwise an
+        // earlier number was malformed and has returned.
+        match varint::read(&window[at % WINDOW..]) {
+            Ok((value, n)) => {
+                *arg = value;
+                at += n;
+            }
+            Err(_) => return decode_near_end(window),
+        }
+    }
+    Ok((RawEvent { event_type, args }, at))
+}
+
+#[cold]
+fn not_timed(byte: u8) -> DecodeError {
+    match EventType::from_wire(byte) {
+        Some(event_type) => DecodeError::NotTimed(event_type),
+        None => DecodeError::UnknownType(byte),
+    }
+}
+
+/// The same without a window; also names the argument that is at fault.
+#[cold]
+fn decode_near_end(bytes: &[u8]) -> Result<(RawEvent, usize), DecodeError> {
+    let first = bytes.first().copied().unwrap_or(0);
+    let event_type = EventType::timed_from_wire(first).ok_or_else(|| not_timed(first))?;
+    let mut args = [0; MAX_ARGS];
+    let mut at = 1;
+    for (arg, spec) in args.iter_mut().zip(event_type.spec().args) {
+        let (value, n) = varint::read(&bytes[at..]).map_err(|error| DecodeError::Number {
+            event_type,
+            arg: spec.name,
+            error,
+        })?;
+        *arg = value;
+        at += n;
+    }
+    Ok((RawEvent { event_type, args }, at))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{SPECS, encode_event};
+
+    #[test]
+    fn every_timed_event_round_trips_at_every_length() {
+        for spec in SPECS.iter().filter(|spec| spec.is_timed()) {
+            for value in [
+                0,
+                0x7f,
+                0x80,
+                0x3fff,
+                0x4000,
+                0x1f_ffff,
+                0x20_0000,
+                u64::MAX,
+            ] {
+                let args = vec![value; spec.args.len()];
+                let mut buffer = [0xff; 2 * MAX_TIMED_EVENT_BYTES];
+                let n = encode_event(&mut buffer, spec.event_type, &args).unwrap();
+                for slice in [&buffer[..], &buffer[..n]] {
+                    let (event, length) = decode_event(slice).unwrap();
+                    assert_eq!(event.event_type, spec.event_type);
+                    assert_eq!((event.args(), length), (&args[..], n));
+                }
+                for cut in 0..n {
+                    assert!(decode_event(&buffer[..cut]).is_err());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn errors_name_what_was_found() {
+        assert_eq!(decode_event(&[200]), Err(DecodeError::UnknownType(200)));
+        assert_eq!(decode_event(&[53; 99]), Err(DecodeError::UnknownType(53)));
+        assert_eq!(
+            decode_event(&[5, 1, 1]),
+            Err(DecodeError::NotTimed(EventType::String))
+        );
+        let mut bytes = [0xff; 64];
+        bytes[0] = EventType::GoStart.to_wire();
+        assert_eq!(
+            decode_event(&bytes),
+            Err(DecodeError::Number {
+                event_type: EventType::GoStart,
+                arg: "dt",
+                error: VarintError::Overflow
+            })
+        );
+    }
+}

@@ -1,0 +1,56 @@
+//! Every size limit of the format, with its reason.
+//!
+//! A reader rejects what exceeds one of these before it allocates; a producer MUST NOT exceed one,
+//! otherwise no Go tool opens its trace. Lowering a limit needs a new format version (format
+//! specification, section 2.5).
+
+use crate::{spec::Class, table::SPECS};
+
+/// Bytes of a batch's data, without its header. Go's buffers are 64 KiB including bookkeeping.
+pub const MAX_BATCH_BYTES: usize = 64 * 1024;
+
+/// Frames of one stack. Go's runtime captures at most 128 logical frames.
+pub const MAX_STACK_FRAMES: usize = 128;
+
+/// Bytes of one string. Longer function names, file names and log messages are cut by the producer.
+pub const MAX_STRING_BYTES: usize = 1024;
+
+/// Bytes of one unsigned LEB128 number: 64 bits at 7 a byte, rounded up.
+pub const MAX_VARINT_BYTES: usize = 10;
+
+/// Arguments of a timed event, its time delta included. Guarded by a constant assertion against
+/// the table.
+pub const MAX_TIMED_ARGS: usize = 5;
+
+/// Arguments of any record, structural ones included.
+pub const MAX_ARGS: usize = 5;
+
+/// Bytes of an encoded timed event: its type and [`MAX_TIMED_ARGS`] numbers.
+pub const MAX_TIMED_EVENT_BYTES: usize = 1 + MAX_TIMED_ARGS * MAX_VARINT_BYTES;
+
+/// Bytes of a batch header: type, experiment, and four numbers.
+pub const MAX_BATCH_HEADER_BYTES: usize = 1 + 1 + 4 * MAX_VARINT_BYTES;
+
+/// Bytes of a string record: type, id, length and data.
+pub const MAX_STRING_RECORD_BYTES: usize = 1 + 2 * MAX_VARINT_BYTES + MAX_STRING_BYTES;
+
+/// Bytes of a stack record: type, id, frame count and four numbers a frame.
+pub const MAX_STACK_RECORD_BYTES: usize = 1 + (2 + 4 * MAX_STACK_FRAMES) * MAX_VARINT_BYTES;
+
+const _: () = {
+    let mut i = 0;
+    while i < SPECS.len() {
+        let args = SPECS[i].args.len();
+        assert!(
+            args <= MAX_ARGS,
+            "a record has more arguments than MAX_ARGS"
+        );
+        if matches!(SPECS[i].class, Class::Timed) {
+            assert!(
+                args <= MAX_TIMED_ARGS,
+                "a timed event has more arguments than MAX_TIMED_ARGS"
+            );
+        }
+        i += 1;
+    }
+};
