@@ -1,0 +1,25 @@
+//! A generation: what was read of it, as plain data.
+
+use exectrace_wire::{Generation, ThreadId};
+
+use crate::{tables::Tables, time::ClockSnapshot};
+
+/// What the events of a generation refer to. Plain data: no cursor, no parse state.
+#[derive(Debug)]
+pub(crate) struct GenerationData {
+    pub(crate) number: Generation,
+    /// Clock units per second.
+    pub(crate) frequency: u64,
+    pub(crate) clock: Option<ClockSnapshot>,
+    pub(crate) tables: Tables,
+    /// In file order.
+    pub(crate) experimental: Vec<ExperimentalData>,
+}
+
+/// A batch of an experiment.
+#[derive(Debug)]
+pub(crate) struct ExperimentalData {
+    pub(crate) experiment: u8,
+    pub(crate) thread: Option<ThreadId>,
+    pub(crate) data: Vec<u8>,
+}

@@ -1,0 +1,44 @@
+//! How an ordered event is kept between the ordering and its user.
+
+use exectrace_wire::EventType;
+
+use crate::state::{GoState, ProcState};
+
+/// An ordered event in the wire's terms, with what the ordering found out about it.
+///
+/// Ids are kept as they stand on the wire; [`NONE`] is "none" in the three context fields. The
+/// public view of it is [`crate::Event`].
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Record {
+    /// Nanoseconds on the trace clock, strictly increasing over delivered records.
+    pub(crate) time: i64,
+    /// The context *before* the event.
+    pub(crate) thread: u64,
+    pub(crate) proc: u64,
+    pub(crate) goroutine: u64,
+    pub(crate) what: What,
+    /// The event's arguments without its time delta.
+    pub(crate) args: [u64; 4],
+}
+
+/// No thread, proc or goroutine in a [`Record`]'s context.
+pub(crate) const NONE: u64 = u64::MAX;
+
+/// What a record is, beyond its arguments.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum What {
+    /// A sync; `args[0]` is its number.
+    Sync,
+    /// A CPU sample; `args[0]` is its stack.
+    CpuSample,
+    /// An event without a state transition.
+    Plain(EventType),
+    /// An event whose text is not in the generation's string table but kept aside by the ordering,
+    /// because it began in an earlier generation: the type of a task that ends, the kind of a
+    /// stop-the-world that ends.
+    Kept(EventType),
+    /// A goroutine's transition; `args[0]` is the goroutine.
+    Goroutine(EventType, GoState, GoState),
+    /// A proc's transition; `args[0]` is the proc.
+    Proc(EventType, ProcState, ProcState),
+}
