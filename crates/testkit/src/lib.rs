@@ -1,1 +1,38 @@
-//! placeholder
+//! Makes traces for tests: by hand, at random, and damaged.
+//!
+//! - [`TraceBuilder`] builds a trace event by event, with strings and stacks given as values. It
+//!   builds invalid traces as willingly as valid ones.
+//! - [`Layout`] is a trace cut at its top level. Both the builder and the parser of bytes yield it,
+//!   so that a test can move, drop or falsify whole batches.
+//!
+//! The crate knows the wire format only, never the rules that order events: it must not agree with
+//! the reader by construction. For the same reason, expected outputs come from Go's own parser.
+//!
+//! Misuse panics: the crate is for tests, where a panic is the report.
+//!
+//! # Example
+//!
+//! ```
+//! use exectrace_testkit::{Stack, TraceBuilder, named};
+//! use exectrace_wire::{EventType as E, GoStatus, ProcStatus, Version};
+//!
+//! let mut trace = TraceBuilder::new(Version::Go126);
+//! let generation = trace.generation(1);
+//! generation
+//!     .on(0)
+//!     .event(E::ProcStatus, (0, ProcStatus::Running))
+//!     .event(E::GoStatus, (1, 0, GoStatus::Running))
+//!     .event(E::GoBlock, ("chan receive", Stack::calls(["main.f", "main.main"])));
+//! generation.on(1).event(E::GoUnblock, named! { g: 1, g_seq: 1 });
+//! let bytes = trace.build();
+//! assert!(bytes.starts_with(b"go 1.26 trace"));
+//! ```
+#![forbid(unsafe_code)]
+
+mod build;
+mod layout;
+mod rng;
+
+pub use build::{Arg, Args, FrameSpec, GenerationBuilder, On, Sample, Stack, TraceBuilder};
+pub use layout::{Batch, Layout, LayoutError, Piece};
+pub use rng::Rng;
