@@ -18,6 +18,10 @@ pub struct RawEvent {
 }
 
 impl RawEvent {
+    pub(crate) const fn new(event_type: EventType, args: [u64; MAX_ARGS]) -> Self {
+        Self { event_type, args }
+    }
+
     /// The event's numbers, as many as its row of the table has; a timed event's first is its
     /// time delta.
     #[inline]

@@ -29,11 +29,12 @@ mod ids;
 pub mod limits;
 mod printable;
 pub mod quote;
+mod record;
 mod spec;
 mod status;
 mod structural;
 mod table;
-// pub mod text;
+pub mod text;
 pub mod varint;
 mod version;
 
@@ -44,6 +45,7 @@ pub use decode::{DecodeError, RawEvent, decode_event};
 pub use encode::{EncodeError, encode_event};
 // pub use format_doc::format_markdown;
 pub use ids::{Generation, GoroutineId, ProcId, StackId, StringId, TaskId, ThreadId, Ticks};
+pub use record::{RawRecord, RecordError, RecordPayload, decode_record};
 pub use spec::{ArgKind, ArgSpec, Class, EventSpec, Experiment, Payload};
 pub use status::{GoStatus, ProcStatus};
 pub use structural::{

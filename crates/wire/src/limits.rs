@@ -37,6 +37,21 @@ pub const MAX_STRING_RECORD_BYTES: usize = 1 + 2 * MAX_VARINT_BYTES + MAX_STRING
 /// Bytes of a stack record: type, id, frame count and four numbers a frame.
 pub const MAX_STACK_RECORD_BYTES: usize = 1 + (2 + 4 * MAX_STACK_FRAMES) * MAX_VARINT_BYTES;
 
+/// Frames of one stack in a raw view of a file, which knows no batches: as many as fit one, four
+/// bytes each. [`MAX_STACK_FRAMES`] is what a valid trace may have.
+pub const MAX_RAW_FRAMES: usize = MAX_BATCH_BYTES / 4;
+
+/// Bytes of one record in a raw view of a file: an ExperimentalBatch, the longest, is type, four
+/// numbers, length and data. A raw reader needs never hold more than this.
+pub const MAX_RAW_RECORD_BYTES: usize = 1 + 5 * MAX_VARINT_BYTES + MAX_BATCH_BYTES;
+
+/// Bytes of a line of the text form, without its line break: the data of an ExperimentalBatch
+/// when every byte is written as an escape of ten characters, rounded up. Go's own text reader
+/// takes 64 KiB.
+pub const MAX_TEXT_LINE_BYTES: usize = 1 << 20;
+
+const _: () = assert!(MAX_TEXT_LINE_BYTES > 10 * MAX_BATCH_BYTES + 64);
+
 const _: () = {
     let mut i = 0;
     while i < SPECS.len() {

@@ -231,6 +231,17 @@ pub struct StackFrames<'a> {
     left: usize,
 }
 
+impl<'a> StackFrames<'a> {
+    /// The frames in `bytes`, which MUST hold `count` of them and no more, otherwise the iterator
+    /// ends early and its length is wrong.
+    pub(crate) const fn checked(bytes: &'a [u8], count: usize) -> Self {
+        Self {
+            rest: bytes,
+            left: count,
+        }
+    }
+}
+
 impl Iterator for StackFrames<'_> {
     type Item = RawFrame;
 
@@ -281,10 +292,7 @@ impl<'a> Stacks<'a> {
         let length = rest.len() - cursor.rest.len();
         Ok(StackRecord {
             id,
-            frames: StackFrames {
-                rest: &rest[..length],
-                left: depth as usize,
-            },
+            frames: StackFrames::checked(&rest[..length], depth as usize),
         })
     }
 }
