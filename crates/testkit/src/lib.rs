@@ -3,7 +3,8 @@
 //! - [`TraceBuilder`] builds a trace event by event, with strings and stacks given as values. It
 //!   builds invalid traces as willingly as valid ones.
 //! - [`Layout`] is a trace cut at its top level. Both the builder and the parser of bytes yield it,
-//!   so that a test can move, drop or falsify whole batches.
+//!   so that a test can move, drop or falsify whole batches; [`Layout::permuted`] shuffles them.
+//! - [`damage`] yields damaged inputs for tests of what must never panic, hang or run out of memory.
 //!
 //! The crate knows the wire format only, never the rules that order events: it must not agree with
 //! the reader by construction. For the same reason, expected outputs come from Go's own parser.
@@ -30,9 +31,12 @@
 #![forbid(unsafe_code)]
 
 mod build;
+pub mod damage;
 mod layout;
+mod permute;
 mod rng;
 
 pub use build::{Arg, Args, FrameSpec, GenerationBuilder, On, Sample, Stack, TraceBuilder};
 pub use layout::{Batch, Layout, LayoutError, Piece};
+pub use permute::Freedom;
 pub use rng::Rng;
