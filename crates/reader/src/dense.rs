@@ -204,6 +204,25 @@ impl<T> Slab<T> {
         }
     }
 
+    /// A slot whose value is the last one that it had, or a new one.
+    pub(crate) fn reuse_or_insert_with(&mut self, new: impl FnOnce() -> T) -> u32 {
+        match self.free.pop() {
+            Some(slot) => slot,
+            None => self.insert(new()),
+        }
+    }
+
+    /// The value of a slot that may not exist.
+    #[inline]
+    pub(crate) fn get(&self, slot: u32) -> Option<&T> {
+        self.slots.get(slot as usize)
+    }
+
+    /// All slots, free ones included.
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut T> {
+        self.slots.iter_mut()
+    }
+
     /// Frees a slot for reuse; its value stays until then.
     pub(crate) fn free(&mut self, slot: u32) {
         self.free.push(slot);

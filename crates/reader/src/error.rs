@@ -8,7 +8,7 @@ use exectrace_wire::{
     StructuralError, TaskId, ThreadId, Version,
 };
 
-use crate::state::{GoState, ProcState};
+use crate::state::GoState;
 
 /// Why a trace cannot be read, and where.
 ///

@@ -78,13 +78,7 @@ impl<'a> Event<'a> {
     #[inline]
     #[must_use]
     pub fn event_type(&self) -> Option<EventType> {
-        match self.record.what {
-            What::Sync | What::CpuSample => None,
-            What::Plain(event_type)
-            | What::Kept(event_type)
-            | What::Goroutine(event_type, ..)
-            | What::Proc(event_type, ..) => Some(event_type),
-        }
+        self.record.what.event_type()
     }
 
     /// The stack at which it happened. A CPU sample always has one, possibly without frames.
@@ -117,7 +111,7 @@ impl<'a> Event<'a> {
                 EventKind::StateTransition(self.goroutine_transition(event_type, from, to))
             }
             What::Proc(_, from, to) => EventKind::StateTransition(StateTransition::Proc {
-                id: ProcId(self.record.args[0]),
+                id: ProcId(self.record.resource),
                 from,
                 to,
             }),
@@ -138,7 +132,7 @@ impl<'a> Event<'a> {
     ) -> StateTransition<'a> {
         let args = &self.record.args;
         let reason = match event_type {
-            EventType::GoStop | EventType::GoBlock => self.text(args[1]),
+            EventType::GoStop | EventType::GoBlock => self.text(args[0]),
             _ => Text::default(),
         };
         let stack = match event_type {

@@ -1,5 +1,7 @@
 //! A generation: what was read of it, as plain data.
 
+use std::sync::Arc;
+
 use exectrace_wire::{Generation, ThreadId};
 
 use crate::{tables::Tables, time::ClockSnapshot};
@@ -11,7 +13,7 @@ pub(crate) struct GenerationData {
     /// Clock units per second.
     pub(crate) frequency: u64,
     pub(crate) clock: Option<ClockSnapshot>,
-    pub(crate) tables: Tables,
+    pub(crate) tables: Arc<Tables>,
     /// In file order.
     pub(crate) experimental: Vec<ExperimentalData>,
 }

@@ -1,12 +1,24 @@
 //! Reads Go execution traces: bytes to ordered, checked events.
 #![forbid(unsafe_code)]
 
+mod clock;
 mod dense;
 mod error;
 mod event;
+mod framing;
+mod frontier;
 mod generation;
+mod load;
+mod order;
+mod pipeline;
+mod pool;
+mod reader;
 mod record;
+mod sort;
+mod source;
 mod state;
+mod stats;
+mod stream;
 mod tables;
 mod text;
 mod time;
@@ -19,6 +31,8 @@ pub use event::{
 pub use exectrace_wire::{
     EventType, Experiment, Generation, GoroutineId, ProcId, TaskId, ThreadId, Version,
 };
+pub use reader::{Options, Reader};
 pub use state::{GoState, ProcState};
+pub use stats::Stats;
 pub use text::Text;
 pub use time::{ClockSnapshot, Time, WallTime};

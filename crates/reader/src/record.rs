@@ -17,6 +17,8 @@ pub(crate) struct Record {
     pub(crate) proc: u64,
     pub(crate) goroutine: u64,
     pub(crate) what: What,
+    /// The goroutine or proc of a transition, [`NONE`] elsewhere.
+    pub(crate) resource: u64,
     /// The event's arguments without its time delta.
     pub(crate) args: [u64; 4],
 }
@@ -37,8 +39,22 @@ pub(crate) enum What {
     /// because it began in an earlier generation: the type of a task that ends, the kind of a
     /// stop-the-world that ends.
     Kept(EventType),
-    /// A goroutine's transition; `args[0]` is the goroutine.
+    /// A goroutine's transition.
     Goroutine(EventType, GoState, GoState),
-    /// A proc's transition; `args[0]` is the proc.
+    /// A proc's transition.
     Proc(EventType, ProcState, ProcState),
+}
+
+impl What {
+    /// The event of the format that the record comes from.
+    #[inline]
+    pub(crate) const fn event_type(self) -> Option<EventType> {
+        match self {
+            Self::Sync | Self::CpuSample => None,
+            Self::Plain(event_type)
+            | Self::Kept(event_type)
+            | Self::Goroutine(event_type, ..)
+            | Self::Proc(event_type, ..) => Some(event_type),
+        }
+    }
 }

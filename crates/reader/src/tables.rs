@@ -83,6 +83,11 @@ impl StringTableBuilder {
         Ok(())
     }
 
+    /// Bytes of all strings.
+    pub(crate) fn len(&self) -> usize {
+        self.data.len()
+    }
+
     pub(crate) fn finish(self) -> StringTable {
         StringTable {
             data: self.data,
@@ -187,6 +192,11 @@ impl StackTableBuilder {
                 })
             })
             .min_by_key(|found| found.stack)
+    }
+
+    /// Entries of all stacks.
+    pub(crate) fn len(&self) -> usize {
+        self.stacks.len()
     }
 
     pub(crate) fn finish(self) -> StackTable {

@@ -1,0 +1,424 @@
+//! The rules of goroutines.
+
+use exectrace_wire::{GoStatus, GoroutineId, ProcId, ProcStatus};
+
+use super::{Advance, Goroutine, NO_SLOT, Ordering, Thread, ThreadSlot, go_state};
+use crate::{
+    error::OrderError,
+    record::NONE,
+    state::{GoState, ProcState},
+    stream::Decoded,
+};
+
+impl Ordering {
+    pub(super) fn go_create(
+        &mut self,
+        at: Thread,
+        event: &Decoded,
+        status: GoStatus,
+    ) -> Result<Advance, OrderError> {
+        at.require_proc()?;
+        if let Some(slot) = self.goroutine_of(at) {
+            self.require_status(slot, GoStatus::Running)?;
+        }
+        let id = event.args[0];
+        self.add_goroutine(id, status)?;
+        self.emit_goroutine(at, event, id, GoState::NotExist, go_state(status));
+        Ok(Advance::Done)
+    }
+
+    /// A thread that was created by C code calls Go: a goroutine appears, in a system call.
+    pub(super) fn go_create_syscall(
+        &mut self,
+        slot: ThreadSlot,
+        at: Thread,
+        event: &Decoded,
+    ) -> Result<Advance, OrderError> {
+        at.require_thread()?;
+        at.forbid_goroutine()?;
+        let id = event.args[0];
+        let goroutine = self.add_goroutine(id, GoStatus::Syscall)?;
+        self.bind_goroutine(slot, id, goroutine);
+        self.emit_goroutine(at, event, id, GoState::NotExist, GoState::Syscall);
+        Ok(Advance::Done)
+    }
+
+    /// The goroutine of a thread that returns to C goes away.
+    ///
+    /// The thread's proc must be forgotten too: the operating system may give the thread's id to a
+    /// new thread, which would then seem to hold the proc, and could even steal it from itself
+    /// (Go's test go122-create-syscall-reuse-thread-id). So a steal that the trace does not contain
+    /// comes first, and the real one finds the proc abandoned.
+    pub(super) fn go_destroy_syscall(
+        &mut self,
+        slot: ThreadSlot,
+        at: Thread,
+        event: &Decoded,
+    ) -> Result<Advance, OrderError> {
+        at.require_goroutine()?;
+        let goroutine = self.existing(at)?;
+        self.require_status(goroutine, GoStatus::Syscall)?;
+        if at.proc != NONE {
+            let proc = &mut self.procs[at.proc_slot];
+            if proc.status != ProcStatus::Syscall {
+                return Err(OrderError::ProcState {
+                    id: ProcId(at.proc),
+                    expected: "in a system call",
+                    found: proc.status,
+                });
+            }
+            proc.status = ProcStatus::SyscallAbandoned;
+            self.bind_proc(slot, NONE, NO_SLOT);
+            let steal = Decoded {
+                event_type: exectrace_wire::EventType::ProcSteal,
+                args: [at.proc, 0, 0, 0],
+                ..*event
+            };
+            self.emit_proc(at, &steal, at.proc, ProcState::Running, ProcState::Idle);
+        }
+        self.remove_goroutine(goroutine);
+        self.bind_goroutine(slot, NONE, NO_SLOT);
+        self.emit_goroutine(at, event, at.goroutine, GoState::Syscall, GoState::NotExist);
+        Ok(Advance::Done)
+    }
+
+    pub(super) fn go_start(
+        &mut self,
+        slot: ThreadSlot,
+        at: Thread,
+        event: &Decoded,
+    ) -> Result<Advance, OrderError> {
+        let [id, number, ..] = event.args;
+        let Some(goroutine) = self.ready(id, GoStatus::Runnable, number) else {
+            // It may be created, or have its status reported, on a thread that we have not come to.
+            return Ok(Advance::NotYet);
+        };
+        at.require_proc()?;
+        at.forbid_goroutine()?;
+        let sequence = self.sequence(number);
+        let state = &mut self.goroutines[goroutine];
+        state.status = GoStatus::Running;
+        state.sequence = sequence;
+        self.bind_goroutine(slot, id, goroutine);
+        self.emit_goroutine(at, event, id, GoState::Runnable, GoState::Running);
+        Ok(Advance::Done)
+    }
+
+    pub(super) fn go_stop(
+        &mut self,
+        slot: ThreadSlot,
+        at: Thread,
+        event: &Decoded,
+        status: GoStatus,
+    ) -> Result<Advance, OrderError> {
+        at.require_user()?;
+        let goroutine = self.existing(at)?;
+        self.require_status(goroutine, GoStatus::Running)?;
+        self.goroutines[goroutine].status = status;
+        self.bind_goroutine(slot, NONE, NO_SLOT);
+        self.emit_goroutine(at, event, at.goroutine, GoState::Running, go_state(status));
+        Ok(Advance::Done)
+    }
+
+    pub(super) fn go_destroy(
+        &mut self,
+        slot: ThreadSlot,
+        at: Thread,
+        event: &Decoded,
+    ) -> Result<Advance, OrderError> {
+        at.require_user()?;
+        let goroutine = self.existing(at)?;
+        self.require_status(goroutine, GoStatus::Running)?;
+        self.remove_goroutine(goroutine);
+        self.bind_goroutine(slot, NONE, NO_SLOT);
+        self.emit_goroutine(at, event, at.goroutine, GoState::Running, GoState::NotExist);
+        Ok(Advance::Done)
+    }
+
+    pub(super) fn go_unblock(
+        &mut self,
+        at: Thread,
+        event: &Decoded,
+    ) -> Result<Advance, OrderError> {
+        let [id, number, ..] = event.args;
+        let Some(goroutine) = self.ready(id, GoStatus::Waiting, number) else {
+            // As in `go_start`. There is no context to check: anything can unblock a goroutine,
+            // also a thread without a proc.
+            return Ok(Advance::NotYet);
+        };
+        let sequence = self.sequence(number);
+        let state = &mut self.goroutines[goroutine];
+        state.status = GoStatus::Runnable;
+        state.sequence = sequence;
+        self.emit_goroutine(at, event, id, GoState::Waiting, GoState::Runnable);
+        Ok(Advance::Done)
+    }
+
+    /// A coroutine hands over to another: one event of the format, three of ours.
+    pub(super) fn go_switch(
+        &mut self,
+        slot: ThreadSlot,
+        at: Thread,
+        event: &Decoded,
+        destroy: bool,
+    ) -> Result<Advance, OrderError> {
+        use exectrace_wire::EventType as T;
+        at.require_user()?;
+        let current = self.existing(at)?;
+        self.require_status(current, GoStatus::Running)?;
+        let [id, number, ..] = event.args;
+        let Some(next) = self.ready(id, GoStatus::Waiting, number) else {
+            // As in `go_start`.
+            return Ok(Advance::NotYet);
+        };
+        let sequence = self.sequence(number);
+        let state = &mut self.goroutines[next];
+        state.status = GoStatus::Running;
+        state.sequence = sequence;
+        self.emit_goroutine(at, event, id, GoState::Waiting, GoState::Runnable);
+
+        let leave = Decoded {
+            event_type: if destroy { T::GoDestroy } else { T::GoBlock },
+            args: [0; 4],
+            ..*event
+        };
+        let to = if destroy {
+            GoState::NotExist
+        } else {
+            GoState::Waiting
+        };
+        self.emit_goroutine(at, &leave, at.goroutine, GoState::Running, to);
+        if destroy {
+            self.remove_goroutine(current);
+        } else {
+            self.goroutines[current].status = GoStatus::Waiting;
+        }
+
+        let start = Decoded {
+            event_type: T::GoStart,
+            ..*event
+        };
+        let between = Thread {
+            goroutine: NONE,
+            goroutine_slot: NO_SLOT,
+            ..at
+        };
+        self.emit_goroutine(between, &start, id, GoState::Runnable, GoState::Running);
+        self.bind_goroutine(slot, id, next);
+        Ok(Advance::Done)
+    }
+
+    pub(super) fn go_syscall_begin(
+        &mut self,
+        at: Thread,
+        event: &Decoded,
+    ) -> Result<Advance, OrderError> {
+        at.require_user()?;
+        let goroutine = self.existing(at)?;
+        self.require_status(goroutine, GoStatus::Running)?;
+        // The proc's sequence only tells which system call a later steal interrupts. It is on this
+        // thread, so it cannot be early: a wrong number is an error.
+        let sequence = self.sequence(event.args[0]);
+        let proc = &mut self.procs[at.proc_slot];
+        if !sequence.succeeds(proc.sequence) {
+            return Err(OrderError::ProcSequence {
+                id: ProcId(at.proc),
+                found: event.args[0],
+            });
+        }
+        proc.sequence = sequence;
+        proc.status = ProcStatus::Syscall;
+        self.goroutines[goroutine].status = GoStatus::Syscall;
+        self.emit_goroutine(at, event, at.goroutine, GoState::Running, GoState::Syscall);
+        Ok(Advance::Done)
+    }
+
+    pub(super) fn go_syscall_end(
+        &mut self,
+        at: Thread,
+        event: &Decoded,
+    ) -> Result<Advance, OrderError> {
+        at.require_user()?;
+        let goroutine = self.existing(at)?;
+        self.require_status(goroutine, GoStatus::Syscall)?;
+        let proc = &mut self.procs[at.proc_slot];
+        if proc.status != ProcStatus::Syscall {
+            return Err(OrderError::ProcState {
+                id: ProcId(at.proc),
+                expected: "in a system call",
+                found: proc.status,
+            });
+        }
+        proc.status = ProcStatus::Running;
+        self.goroutines[goroutine].status = GoStatus::Running;
+        self.emit_goroutine(at, event, at.goroutine, GoState::Syscall, GoState::Running);
+        Ok(Advance::Done)
+    }
+
+    pub(super) fn go_syscall_end_blocked(
+        &mut self,
+        slot: ThreadSlot,
+        at: Thread,
+        event: &Decoded,
+    ) -> Result<Advance, OrderError> {
+        if at.proc != NONE && self.procs[at.proc_slot].status == ProcStatus::Syscall {
+            // The event says that the proc was lost during the system call: the stop or the steal
+            // that took it must come first. A proc in another state is a new one.
+            return Ok(Advance::NotYet);
+        }
+        at.require_goroutine()?;
+        let goroutine = self.existing(at)?;
+        self.require_status(goroutine, GoStatus::Syscall)?;
+        self.goroutines[goroutine].status = GoStatus::Runnable;
+        self.bind_goroutine(slot, NONE, NO_SLOT);
+        self.emit_goroutine(at, event, at.goroutine, GoState::Syscall, GoState::Runnable);
+        Ok(Advance::Done)
+    }
+
+    /// What a goroutine does when the generation first mentions it. It may be reported by any
+    /// thread, or by none.
+    pub(super) fn go_status(
+        &mut self,
+        slot: ThreadSlot,
+        mut at: Thread,
+        event: &Decoded,
+    ) -> Result<Advance, OrderError> {
+        let [id, thread, status, _] = event.args;
+        let Some(status) = GoStatus::from_wire(status) else {
+            return Err(OrderError::BadStatus(status));
+        };
+        // 1. Against what is known of the goroutine.
+        let known = self.goroutine_slots.get(id);
+        match known {
+            Some(known) if self.goroutines[known].status != status => {
+                return Err(OrderError::InconsistentGoroutine {
+                    id: GoroutineId(id),
+                    expected: go_state(self.goroutines[known].status),
+                    found: go_state(status),
+                });
+            }
+            None if !self.initial => return Err(OrderError::LateGoroutine(GoroutineId(id))),
+            _ => {}
+        }
+        // 2. Against what is known of the thread that it is in a system call on.
+        let mut elsewhere = None;
+        if status == GoStatus::Syscall {
+            if thread == NONE {
+                return Err(OrderError::SyscallWithoutThread(GoroutineId(id)));
+            }
+            let runs = if thread == at.id {
+                (!self.initial).then_some(at.goroutine)
+            } else {
+                elsewhere = Some(thread);
+                self.thread_slots
+                    .get(&thread)
+                    .map(|slot| self.threads[*slot as usize].goroutine)
+            };
+            if let Some(found) = runs
+                && found != id
+            {
+                let found = (found != NONE).then_some(GoroutineId(found));
+                return Err(OrderError::SyscallOnOtherThread {
+                    id: GoroutineId(id),
+                    found,
+                });
+            }
+        }
+        // 3. Everything holds: change the state.
+        let from = if known.is_some() {
+            go_state(status)
+        } else {
+            GoState::Undetermined
+        };
+        let sequence = self.sequence(0);
+        let goroutine = match known {
+            Some(known) => {
+                self.goroutines[known].sequence = sequence;
+                known
+            }
+            None => self.insert_goroutine(id, status),
+        };
+        match elsewhere {
+            // The event is presented in the context of the thread that it is about; the reporting
+            // thread keeps its own.
+            Some(thread) => {
+                if self.thread_slots.contains_key(&thread) {
+                    at.goroutine = id;
+                } else {
+                    let slot = self.thread_slot(thread);
+                    self.bind_goroutine(slot, id, goroutine);
+                }
+                at.id = thread;
+            }
+            None if matches!(status, GoStatus::Running | GoStatus::Syscall) => {
+                self.bind_goroutine(slot, id, goroutine);
+            }
+            None => {}
+        }
+        self.emit_goroutine(at, event, id, from, go_state(status));
+        Ok(Advance::Done)
+    }
+
+    /// The slot of a goroutine in this state whose next sequence number is this.
+    #[inline]
+    fn ready(&self, id: u64, status: GoStatus, number: u64) -> Option<u32> {
+        let slot = self.goroutine_slots.get(id)?;
+        let goroutine = &self.goroutines[slot];
+        (goroutine.status == status && self.sequence(number).succeeds(goroutine.sequence))
+            .then_some(slot)
+    }
+
+    /// The slot of the context's goroutine.
+    #[inline]
+    pub(super) fn existing(&self, at: Thread) -> Result<u32, OrderError> {
+        self.goroutine_of(at)
+            .ok_or(OrderError::UnknownGoroutine(GoroutineId(at.goroutine)))
+    }
+
+    #[inline]
+    fn require_status(&self, slot: u32, expected: GoStatus) -> Result<(), OrderError> {
+        let goroutine = &self.goroutines[slot];
+        if goroutine.status == expected {
+            return Ok(());
+        }
+        Err(OrderError::GoroutineState {
+            id: GoroutineId(goroutine.id),
+            expected: go_state(expected),
+            found: go_state(goroutine.status),
+        })
+    }
+
+    #[inline]
+    fn add_goroutine(&mut self, id: u64, status: GoStatus) -> Result<u32, OrderError> {
+        if self.goroutine_slots.get(id).is_some() {
+            return Err(OrderError::GoroutineExists(GoroutineId(id)));
+        }
+        Ok(self.insert_goroutine(id, status))
+    }
+
+    #[inline]
+    fn insert_goroutine(&mut self, id: u64, status: GoStatus) -> u32 {
+        let sequence = self.sequence(0);
+        let slot = self.goroutines.insert(Goroutine {
+            id,
+            sequence,
+            status,
+            open: NO_SLOT,
+        });
+        self.goroutine_slots.insert(id, slot);
+        slot
+    }
+
+    /// Forgets a goroutine with its open ranges and regions.
+    fn remove_goroutine(&mut self, slot: u32) {
+        let goroutine = &mut self.goroutines[slot];
+        self.goroutine_slots.remove(goroutine.id);
+        let open = std::mem::replace(&mut goroutine.open, NO_SLOT);
+        goroutine.id = NONE;
+        self.goroutines.free(slot);
+        if open != NO_SLOT {
+            self.open[open].clear();
+            self.open.free(open);
+        }
+    }
+}

@@ -1,0 +1,450 @@
+//! Checks events against the state of the program and decides which may come next.
+//!
+//! The state machine is the one that the format prescribes (format specification, section 4;
+//! Go: `internal/trace/order.go`). Each rule checks everything before it changes anything, so an
+//! event that is refused leaves no trace in the state. Three answers never mix:
+//! [`Advance::Done`], [`Advance::NotYet`] (something on another thread must come first; whether it
+//! ever does, only the other threads can tell) and an [`OrderError`] (no order of events makes this
+//! one right).
+
+mod goroutines;
+mod names;
+mod procs;
+mod ranges;
+mod tasks;
+
+use std::collections::HashMap;
+
+use exectrace_wire::{EventType, GoStatus, GoroutineId, ProcStatus};
+
+use crate::{
+    dense::{IdMap, Slab},
+    error::OrderError,
+    record::{NONE, Record, What},
+    state::{GoState, ProcState},
+    stream::Decoded,
+    tables::Tables,
+};
+
+use names::{NameId, Names};
+
+/// What became of an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub(crate) enum Advance {
+    /// It came next; its records are in the queue.
+    Done,
+    /// It cannot come before something on another thread.
+    NotYet,
+}
+
+/// A place in the sequence that a resource's transitions have within a generation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Sequence {
+    generation: u64,
+    number: u64,
+}
+
+impl Sequence {
+    /// Whether this is the next place after `previous`. A place of another generation never is: an
+    /// event cannot advance before its resource has a status in the event's own generation.
+    #[inline]
+    fn succeeds(self, previous: Self) -> bool {
+        self.generation == previous.generation && self.number == previous.number.wrapping_add(1)
+    }
+}
+
+#[derive(Debug)]
+struct Goroutine {
+    /// [`NONE`] in a free slot.
+    id: u64,
+    sequence: Sequence,
+    status: GoStatus,
+    /// Slot of the goroutine's open ranges and regions, or [`NO_SLOT`].
+    open: u32,
+}
+
+#[derive(Debug)]
+struct Proc {
+    id: u64,
+    sequence: Sequence,
+    status: ProcStatus,
+    sweeping: bool,
+}
+
+/// What is bound to a thread; ids as on the wire, [`NONE`] for none.
+#[derive(Clone, Copy, Debug)]
+struct Thread {
+    id: u64,
+    proc: u64,
+    goroutine: u64,
+    /// Slot of the proc, valid if there is one: procs are never removed.
+    proc_slot: u32,
+    /// Slot that the goroutine had when it was bound; valid while the slot's id is the goroutine's.
+    goroutine_slot: u32,
+}
+
+const NO_SLOT: u32 = u32::MAX;
+
+/// The context of an event that no thread emitted.
+const NO_THREAD: Thread = Thread {
+    id: NONE,
+    proc: NONE,
+    goroutine: NONE,
+    proc_slot: NO_SLOT,
+    goroutine_slot: NO_SLOT,
+};
+
+/// Where an event comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ThreadSlot(u32);
+
+impl ThreadSlot {
+    /// Events of batches that are not tied to a thread.
+    pub(crate) const NONE: Self = Self(NO_SLOT);
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum GcPhase {
+    Undetermined,
+    NotRunning,
+    Running,
+}
+
+/// Records that one event may turn into: a coroutine switch is three.
+const MAX_RECORDS: usize = 3;
+
+/// The state of the program at the current place of the trace.
+#[derive(Debug)]
+pub(crate) struct Ordering {
+    generation: u64,
+    /// Whether resources may still turn up without having been created.
+    initial: bool,
+    goroutine_slots: IdMap,
+    goroutines: Slab<Goroutine>,
+    open: Slab<ranges::Open>,
+    proc_slots: IdMap,
+    procs: Slab<Proc>,
+    thread_slots: HashMap<u64, u32>,
+    threads: Vec<Thread>,
+    task_slots: IdMap,
+    tasks: Slab<tasks::ActiveTask>,
+    gc_phase: GcPhase,
+    gc_sequence: u64,
+    names: Names,
+    queue: [Record; MAX_RECORDS],
+    queued: usize,
+    delivered: usize,
+    /// Text of the queued record whose kind is [`What::Kept`].
+    kept: Vec<u8>,
+}
+
+impl Ordering {
+    pub(crate) fn new() -> Self {
+        let blank = Record {
+            time: 0,
+            thread: NONE,
+            proc: NONE,
+            goroutine: NONE,
+            what: What::Sync,
+            resource: NONE,
+            args: [0; 4],
+        };
+        Self {
+            generation: 0,
+            initial: true,
+            goroutine_slots: IdMap::default(),
+            goroutines: Slab::default(),
+            open: Slab::default(),
+            proc_slots: IdMap::default(),
+            procs: Slab::default(),
+            thread_slots: HashMap::new(),
+            threads: Vec::new(),
+            task_slots: IdMap::default(),
+            tasks: Slab::default(),
+            gc_phase: GcPhase::Undetermined,
+            gc_sequence: 0,
+            names: Names::default(),
+            queue: [blank; MAX_RECORDS],
+            queued: 0,
+            delivered: 0,
+            kept: Vec::new(),
+        }
+    }
+
+    /// Begins a generation. The first one with an event is the initial one; as in Go, one with the
+    /// same number still counts as initial.
+    pub(crate) fn begin_generation(&mut self, number: u64, first_number: u64) {
+        self.generation = number;
+        self.initial = number == first_number;
+        self.forget_dead_names();
+    }
+
+    /// The slot of a thread, which exists from now on. Go creates it with the first *attempt* to
+    /// advance an event of the thread, and some rules ask whether it exists.
+    pub(crate) fn thread_slot(&mut self, id: u64) -> ThreadSlot {
+        let threads = &mut self.threads;
+        ThreadSlot(*self.thread_slots.entry(id).or_insert_with(|| {
+            threads.push(Thread { id, ..NO_THREAD });
+            (threads.len() - 1) as u32
+        }))
+    }
+
+    /// The next record that is due, if one is.
+    #[inline]
+    pub(crate) fn pop(&mut self) -> Option<usize> {
+        if self.delivered == self.queued {
+            return None;
+        }
+        self.delivered += 1;
+        Some(self.delivered - 1)
+    }
+
+    /// A record that [`Self::pop`] named.
+    #[inline]
+    pub(crate) fn record(&mut self, at: usize) -> &mut Record {
+        &mut self.queue[at]
+    }
+
+    /// A record that [`Self::pop`] named, and the text that is kept for it.
+    #[inline]
+    pub(crate) fn delivered(&self, at: usize) -> (&Record, &[u8]) {
+        (&self.queue[at], &self.kept)
+    }
+
+    /// Makes a record that needs no ordering the only one of the queue, and pops it.
+    pub(crate) fn enqueue_alone(&mut self, record: Record) -> usize {
+        self.queue[0] = record;
+        self.queued = 1;
+        self.delivered = 1;
+        0
+    }
+
+    /// Forgets records that were not delivered.
+    pub(crate) fn clear_queue(&mut self) {
+        self.queued = 0;
+        self.delivered = 0;
+    }
+
+    /// Tries to let an event come next.
+    ///
+    /// # Errors
+    ///
+    /// [`OrderError`] if the event contradicts the state. The state is unchanged.
+    #[inline]
+    pub(crate) fn advance(
+        &mut self,
+        slot: ThreadSlot,
+        event: &Decoded,
+        tables: &Tables,
+    ) -> Result<Advance, OrderError> {
+        use EventType as T;
+        self.queued = 0;
+        self.delivered = 0;
+        let at = match self.threads.get(slot.0 as usize) {
+            Some(thread) => *thread,
+            None => NO_THREAD,
+        };
+        match event.event_type {
+            T::GoStart => self.go_start(slot, at, event),
+            T::GoStop => self.go_stop(slot, at, event, GoStatus::Runnable),
+            T::GoBlock => self.go_stop(slot, at, event, GoStatus::Waiting),
+            T::GoUnblock => self.go_unblock(at, event),
+            T::GoSyscallBegin => self.go_syscall_begin(at, event),
+            T::GoSyscallEnd => self.go_syscall_end(at, event),
+            T::GoCreate => self.go_create(at, event, GoStatus::Runnable),
+            T::GoDestroy => self.go_destroy(slot, at, event),
+            T::HeapAlloc | T::HeapGoal => self.plain(at, event, at.require_proc()),
+            T::ProcsChange | T::GoLabel | T::UserLog => self.plain(at, event, at.require_user()),
+            T::ProcStart => self.proc_start(slot, at, event),
+            T::ProcStop => self.proc_stop(slot, at, event),
+            T::ProcSteal => self.proc_steal(slot, at, event),
+            T::ProcStatus => self.proc_status(slot, at, event),
+            T::GoCreateBlocked => self.go_create(at, event, GoStatus::Waiting),
+            T::GoCreateSyscall => self.go_create_syscall(slot, at, event),
+            T::GoDestroySyscall => self.go_destroy_syscall(slot, at, event),
+            T::GoSyscallEndBlocked => self.go_syscall_end_blocked(slot, at, event),
+            T::GoStatus | T::GoStatusStack => self.go_status(slot, at, event),
+            T::GoSwitch => self.go_switch(slot, at, event, false),
+            T::GoSwitchDestroy => self.go_switch(slot, at, event, true),
+            T::STWBegin => self.goroutine_range_begin(at, event, tables),
+            T::STWEnd => self.goroutine_range_end(at, event),
+            T::GCActive => self.gc_active(at, event),
+            T::GCBegin => self.gc_begin(at, event),
+            T::GCEnd => self.gc_end(at, event),
+            T::GCSweepActive => self.sweep_active(at, event),
+            T::GCSweepBegin => self.sweep_begin(at, event),
+            T::GCSweepEnd => self.sweep_end(at, event),
+            T::GCMarkAssistActive => self.assist_active(at, event),
+            T::GCMarkAssistBegin => self.goroutine_range_begin(at, event, tables),
+            T::GCMarkAssistEnd => self.goroutine_range_end(at, event),
+            T::UserTaskBegin => self.task_begin(at, event, tables),
+            T::UserTaskEnd => self.task_end(at, event),
+            T::UserRegionBegin => self.region_begin(at, event, tables),
+            T::UserRegionEnd => self.region_end(at, event, tables),
+            T::Span
+            | T::SpanAlloc
+            | T::SpanFree
+            | T::HeapObject
+            | T::HeapObjectAlloc
+            | T::HeapObjectFree
+            | T::GoroutineStack
+            | T::GoroutineStackAlloc
+            | T::GoroutineStackFree => self.plain(at, event, at.require_thread()),
+            other => Err(OrderError::NotOrdered(other)),
+        }
+    }
+
+    /// An event that needs something of its context and changes nothing.
+    #[inline]
+    fn plain(
+        &mut self,
+        at: Thread,
+        event: &Decoded,
+        required: Result<(), OrderError>,
+    ) -> Result<Advance, OrderError> {
+        required?;
+        self.emit(at, event, What::Plain(event.event_type));
+        Ok(Advance::Done)
+    }
+
+    #[inline]
+    fn emit(&mut self, at: Thread, event: &Decoded, what: What) {
+        self.emit_for(at, event, what, NONE);
+    }
+
+    /// Queues the transition of a goroutine.
+    #[inline]
+    fn emit_goroutine(&mut self, at: Thread, event: &Decoded, id: u64, from: GoState, to: GoState) {
+        self.emit_for(at, event, What::Goroutine(event.event_type, from, to), id);
+    }
+
+    /// Queues the transition of a proc.
+    #[inline]
+    fn emit_proc(&mut self, at: Thread, event: &Decoded, id: u64, from: ProcState, to: ProcState) {
+        self.emit_for(at, event, What::Proc(event.event_type, from, to), id);
+    }
+
+    #[inline]
+    fn emit_for(&mut self, at: Thread, event: &Decoded, what: What, resource: u64) {
+        self.queue[self.queued] = Record {
+            time: event.time,
+            thread: at.id,
+            proc: at.proc,
+            goroutine: at.goroutine,
+            what,
+            resource,
+            args: event.args,
+        };
+        self.queued += 1;
+    }
+
+    #[inline]
+    fn sequence(&self, number: u64) -> Sequence {
+        Sequence {
+            generation: self.generation,
+            number,
+        }
+    }
+
+    /// The slot of the goroutine that the context names, if the goroutine exists.
+    #[inline]
+    fn goroutine_of(&self, at: Thread) -> Option<u32> {
+        if let Some(goroutine) = self.goroutines.get(at.goroutine_slot)
+            && goroutine.id == at.goroutine
+        {
+            return Some(at.goroutine_slot);
+        }
+        self.goroutine_slots.get(at.goroutine)
+    }
+
+    /// Binds a goroutine, or none, to a thread. Batches without a thread keep no context.
+    #[inline]
+    fn bind_goroutine(&mut self, slot: ThreadSlot, id: u64, goroutine_slot: u32) {
+        if let Some(thread) = self.threads.get_mut(slot.0 as usize) {
+            thread.goroutine = id;
+            thread.goroutine_slot = goroutine_slot;
+        }
+    }
+
+    /// Binds a proc, or none, to a thread.
+    #[inline]
+    fn bind_proc(&mut self, slot: ThreadSlot, id: u64, proc_slot: u32) {
+        if let Some(thread) = self.threads.get_mut(slot.0 as usize) {
+            thread.proc = id;
+            thread.proc_slot = proc_slot;
+        }
+    }
+}
+
+impl Thread {
+    #[inline]
+    fn require_thread(&self) -> Result<(), OrderError> {
+        if self.id == NONE {
+            Err(OrderError::NoThread)
+        } else {
+            Ok(())
+        }
+    }
+
+    #[inline]
+    fn require_proc(&self) -> Result<(), OrderError> {
+        self.require_thread()?;
+        if self.proc == NONE {
+            Err(OrderError::NoProc)
+        } else {
+            Ok(())
+        }
+    }
+
+    #[inline]
+    fn require_goroutine(&self) -> Result<(), OrderError> {
+        self.require_thread()?;
+        if self.goroutine == NONE {
+            Err(OrderError::NoGoroutine)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// The context of user code: a goroutine that runs on a proc.
+    #[inline]
+    fn require_user(&self) -> Result<(), OrderError> {
+        self.require_proc()?;
+        if self.goroutine == NONE {
+            Err(OrderError::NoGoroutine)
+        } else {
+            Ok(())
+        }
+    }
+
+    #[inline]
+    fn forbid_goroutine(&self) -> Result<(), OrderError> {
+        if self.goroutine == NONE {
+            Ok(())
+        } else {
+            Err(OrderError::UnexpectedGoroutine(GoroutineId(self.goroutine)))
+        }
+    }
+}
+
+/// The public state behind a status.
+const fn go_state(status: GoStatus) -> GoState {
+    match status {
+        GoStatus::Bad => GoState::Undetermined,
+        GoStatus::Runnable => GoState::Runnable,
+        GoStatus::Running => GoState::Running,
+        GoStatus::Syscall => GoState::Syscall,
+        GoStatus::Waiting => GoState::Waiting,
+    }
+}
+
+/// The public state behind a status: a proc that may be stolen still counts as running, unless the
+/// thread that held it is gone.
+const fn proc_state(status: ProcStatus) -> ProcState {
+    match status {
+        ProcStatus::Bad => ProcState::Undetermined,
+        ProcStatus::Running | ProcStatus::Syscall => ProcState::Running,
+        ProcStatus::Idle | ProcStatus::SyscallAbandoned => ProcState::Idle,
+    }
+}

@@ -1,0 +1,254 @@
+//! The rules of ranges: stop-the-world, mark phase, sweep, mark assist.
+
+use exectrace_wire::{EventType, GoroutineId, ProcId};
+
+use super::{Advance, GcPhase, NO_SLOT, NameId, Ordering, Thread, tasks::OpenRegion};
+use crate::{error::OrderError, record::What, stream::Decoded, tables::Tables};
+
+/// The open ranges and regions of a goroutine.
+#[derive(Debug, Default)]
+pub(super) struct Open {
+    pub(super) ranges: Vec<OpenRange>,
+    pub(super) regions: Vec<OpenRegion>,
+}
+
+impl Open {
+    pub(super) fn clear(&mut self) {
+        self.ranges.clear();
+        self.regions.clear();
+    }
+}
+
+/// A range that is open on a goroutine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct OpenRange {
+    start: EventType,
+    /// The reason of a stop-the-world: its string id tells ranges apart, as in Go, and its text is
+    /// kept, since the id means nothing in the next generation.
+    kind: u64,
+    pub(super) name: Option<NameId>,
+}
+
+impl OpenRange {
+    fn is_same_as(&self, other: &Self) -> bool {
+        self.start == other.start && self.kind == other.kind
+    }
+}
+
+const ASSIST: OpenRange = OpenRange {
+    start: EventType::GCMarkAssistBegin,
+    kind: 0,
+    name: None,
+};
+
+impl Ordering {
+    /// The slot of a goroutine's open ranges and regions, which exists from now on.
+    #[inline]
+    pub(super) fn open_slot(&mut self, goroutine: u32) -> u32 {
+        let open = self.goroutines[goroutine].open;
+        if open != NO_SLOT {
+            return open;
+        }
+        let open = self.open.reuse_or_insert_with(Open::default);
+        self.goroutines[goroutine].open = open;
+        open
+    }
+
+    pub(super) fn goroutine_range_begin(
+        &mut self,
+        at: Thread,
+        event: &Decoded,
+        tables: &Tables,
+    ) -> Result<Advance, OrderError> {
+        at.require_user()?;
+        let goroutine = self.existing(at)?;
+        let range = match event.event_type {
+            EventType::STWBegin => OpenRange {
+                start: EventType::STWBegin,
+                kind: event.args[0],
+                name: self.names.of_string(event.args[0], &tables.strings),
+            },
+            _ => ASSIST,
+        };
+        self.open_range(goroutine, range)?;
+        self.emit(at, event, What::Plain(event.event_type));
+        Ok(Advance::Done)
+    }
+
+    fn open_range(&mut self, goroutine: u32, range: OpenRange) -> Result<(), OrderError> {
+        let slot = self.open_slot(goroutine);
+        let ranges = &mut self.open[slot].ranges;
+        if ranges.iter().any(|open| open.is_same_as(&range)) {
+            return Err(OrderError::RangeOpen);
+        }
+        ranges.push(range);
+        Ok(())
+    }
+
+    pub(super) fn goroutine_range_end(
+        &mut self,
+        at: Thread,
+        event: &Decoded,
+    ) -> Result<Advance, OrderError> {
+        at.require_user()?;
+        let goroutine = self.existing(at)?;
+        let start = event.event_type.spec().range_start;
+        let slot = self.open_slot(goroutine);
+        let ranges = &mut self.open[slot].ranges;
+        let Some(index) = ranges.iter().position(|open| Some(open.start) == start) else {
+            return Err(OrderError::RangeNotOpen);
+        };
+        let range = ranges.swap_remove(index);
+        if event.event_type == EventType::STWEnd {
+            self.kept.clear();
+            if let Some(name) = range.name {
+                self.kept.extend_from_slice(self.names.text(name));
+            }
+            self.emit(at, event, What::Kept(event.event_type));
+        } else {
+            self.emit(at, event, What::Plain(event.event_type));
+        }
+        Ok(Advance::Done)
+    }
+
+    /// May come from any context: the goroutine need not be the one that runs.
+    pub(super) fn assist_active(
+        &mut self,
+        at: Thread,
+        event: &Decoded,
+    ) -> Result<Advance, OrderError> {
+        let id = event.args[0];
+        let goroutine = self
+            .goroutine_slots
+            .get(id)
+            .ok_or(OrderError::UnknownGoroutine(GoroutineId(id)))?;
+        if self.initial {
+            self.open_range(goroutine, ASSIST)?;
+        } else {
+            let slot = self.open_slot(goroutine);
+            if !self.open[slot]
+                .ranges
+                .iter()
+                .any(|open| open.is_same_as(&ASSIST))
+            {
+                return Err(OrderError::RangeNotOpen);
+            }
+        }
+        self.emit(at, event, What::Plain(event.event_type));
+        Ok(Advance::Done)
+    }
+
+    pub(super) fn sweep_begin(
+        &mut self,
+        at: Thread,
+        event: &Decoded,
+    ) -> Result<Advance, OrderError> {
+        at.require_proc()?;
+        let proc = &mut self.procs[at.proc_slot];
+        if proc.sweeping {
+            return Err(OrderError::RangeOpen);
+        }
+        proc.sweeping = true;
+        self.emit(at, event, What::Plain(event.event_type));
+        Ok(Advance::Done)
+    }
+
+    pub(super) fn sweep_end(&mut self, at: Thread, event: &Decoded) -> Result<Advance, OrderError> {
+        at.require_proc()?;
+        let proc = &mut self.procs[at.proc_slot];
+        if !proc.sweeping {
+            return Err(OrderError::RangeNotOpen);
+        }
+        proc.sweeping = false;
+        self.emit(at, event, What::Plain(event.event_type));
+        Ok(Advance::Done)
+    }
+
+    /// May come from any context, like [`Self::assist_active`].
+    pub(super) fn sweep_active(
+        &mut self,
+        at: Thread,
+        event: &Decoded,
+    ) -> Result<Advance, OrderError> {
+        let id = event.args[0];
+        let slot = self
+            .proc_slots
+            .get(id)
+            .ok_or(OrderError::UnknownProc(ProcId(id)))?;
+        let proc = &mut self.procs[slot];
+        if self.initial == proc.sweeping {
+            return Err(if proc.sweeping {
+                OrderError::RangeOpen
+            } else {
+                OrderError::RangeNotOpen
+            });
+        }
+        proc.sweeping = true;
+        self.emit(at, event, What::Plain(event.event_type));
+        Ok(Advance::Done)
+    }
+
+    /// The mark phase goes on from an earlier generation. Its sequence is global: begin and end may
+    /// be on different threads, and only the sequence tells one cycle from the next if times are
+    /// wrong.
+    pub(super) fn gc_active(&mut self, at: Thread, event: &Decoded) -> Result<Advance, OrderError> {
+        let number = event.args[0];
+        if self.initial {
+            if self.gc_phase != GcPhase::Undetermined {
+                let expected = "an ongoing mark phase to be the first GC event of the trace";
+                return Err(OrderError::GcPhase { expected });
+            }
+        } else {
+            if number != self.gc_sequence.wrapping_add(1) {
+                return Ok(Advance::NotYet);
+            }
+            if self.gc_phase != GcPhase::Running {
+                return Err(OrderError::GcPhase {
+                    expected: "a mark phase to be in progress",
+                });
+            }
+            at.require_user()?;
+        }
+        self.enter_gc_phase(at, event, GcPhase::Running)
+    }
+
+    pub(super) fn gc_begin(&mut self, at: Thread, event: &Decoded) -> Result<Advance, OrderError> {
+        if self.gc_phase != GcPhase::Undetermined {
+            if event.args[0] != self.gc_sequence.wrapping_add(1) {
+                return Ok(Advance::NotYet);
+            }
+            if self.gc_phase == GcPhase::Running {
+                return Err(OrderError::GcPhase {
+                    expected: "no mark phase to be in progress",
+                });
+            }
+            at.require_user()?;
+        }
+        self.enter_gc_phase(at, event, GcPhase::Running)
+    }
+
+    pub(super) fn gc_end(&mut self, at: Thread, event: &Decoded) -> Result<Advance, OrderError> {
+        if event.args[0] != self.gc_sequence.wrapping_add(1) {
+            return Ok(Advance::NotYet);
+        }
+        if self.gc_phase != GcPhase::Running {
+            return Err(OrderError::GcPhase {
+                expected: "a mark phase to be in progress",
+            });
+        }
+        at.require_user()?;
+        self.enter_gc_phase(at, event, GcPhase::NotRunning)
+    }
+
+    fn enter_gc_phase(
+        &mut self,
+        at: Thread,
+        event: &Decoded,
+        phase: GcPhase,
+    ) -> Result<Advance, OrderError> {
+        self.gc_phase = phase;
+        self.gc_sequence = event.args[0];
+        self.emit(at, event, What::Plain(event.event_type));
+        Ok(Advance::Done)
+    }
+}

@@ -1,0 +1,135 @@
+//! The rules of user tasks and regions.
+
+use exectrace_wire::{GoroutineId, TaskId};
+
+use super::{Advance, NameId, Ordering, Thread};
+use crate::{error::OrderError, record::What, stream::Decoded, tables::Tables};
+
+/// A task that has begun.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ActiveTask {
+    parent: u64,
+    name: NameId,
+}
+
+/// A region that has begun on a goroutine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct OpenRegion {
+    task: u64,
+    name: NameId,
+}
+
+impl Ordering {
+    pub(super) fn task_begin(
+        &mut self,
+        at: Thread,
+        event: &Decoded,
+        tables: &Tables,
+    ) -> Result<Advance, OrderError> {
+        let [id, parent, name, _] = event.args;
+        if self.task_slots.get(id).is_some() {
+            return Err(OrderError::TaskActive(TaskId(id)));
+        }
+        at.require_user()?;
+        // A missing name is reported with the delivered event; until then it is empty.
+        let name = self.names.of_string_or_empty(name, &tables.strings);
+        // 0 means "no parent" here. Regions and logs mean the background task by it.
+        let parent = if parent == TaskId::BACKGROUND.0 {
+            TaskId::NONE.0
+        } else {
+            parent
+        };
+        let slot = self.tasks.insert(ActiveTask { parent, name });
+        self.task_slots.insert(id, slot);
+        let event = Decoded {
+            args: [id, parent, event.args[2], event.args[3]],
+            ..*event
+        };
+        self.emit(at, &event, What::Plain(event.event_type));
+        Ok(Advance::Done)
+    }
+
+    /// The end of a task gets the type and the parent of its beginning. A task that began before
+    /// the trace is fine, and so is one that ends twice.
+    pub(super) fn task_end(&mut self, at: Thread, event: &Decoded) -> Result<Advance, OrderError> {
+        at.require_user()?;
+        let [id, stack, ..] = event.args;
+        self.kept.clear();
+        let mut parent = TaskId::NONE.0;
+        if let Some(slot) = self.task_slots.remove(id) {
+            let task = self.tasks[slot];
+            self.kept.extend_from_slice(self.names.text(task.name));
+            self.tasks[slot].name = NameId::EMPTY;
+            self.tasks.free(slot);
+            parent = task.parent;
+        }
+        let event = Decoded {
+            args: [id, stack, parent, 0],
+            ..*event
+        };
+        self.emit(at, &event, What::Kept(event.event_type));
+        Ok(Advance::Done)
+    }
+
+    pub(super) fn region_begin(
+        &mut self,
+        at: Thread,
+        event: &Decoded,
+        tables: &Tables,
+    ) -> Result<Advance, OrderError> {
+        at.require_user()?;
+        let goroutine = self.existing(at)?;
+        let region = self.region(event, tables);
+        let slot = self.open_slot(goroutine);
+        self.open[slot].regions.push(region);
+        self.emit(at, event, What::Plain(event.event_type));
+        Ok(Advance::Done)
+    }
+
+    pub(super) fn region_end(
+        &mut self,
+        at: Thread,
+        event: &Decoded,
+        tables: &Tables,
+    ) -> Result<Advance, OrderError> {
+        at.require_user()?;
+        let goroutine = self.existing(at)?;
+        let region = self.region(event, tables);
+        let slot = self.open_slot(goroutine);
+        let regions = &mut self.open[slot].regions;
+        match regions.last() {
+            Some(innermost) if *innermost != region => {
+                return Err(OrderError::RegionMismatch(GoroutineId(at.goroutine)));
+            }
+            // Nothing is known of regions that began before the trace.
+            _ => regions.pop(),
+        };
+        self.emit(at, event, What::Plain(event.event_type));
+        Ok(Advance::Done)
+    }
+
+    fn region(&mut self, event: &Decoded, tables: &Tables) -> OpenRegion {
+        let [task, name, ..] = event.args;
+        OpenRegion {
+            task,
+            name: self.names.of_string_or_empty(name, &tables.strings),
+        }
+    }
+
+    /// Starts the names of a generation, keeping those of open tasks, regions and ranges.
+    pub(super) fn forget_dead_names(&mut self) {
+        let (tasks, open) = (&mut self.tasks, &mut self.open);
+        self.names.begin_generation(|visit| {
+            tasks.iter_mut().for_each(|task| visit(&mut task.name));
+            for open in open.iter_mut() {
+                open.regions
+                    .iter_mut()
+                    .for_each(|region| visit(&mut region.name));
+                open.ranges
+                    .iter_mut()
+                    .filter_map(|range| range.name.as_mut())
+                    .for_each(&mut *visit);
+            }
+        });
+    }
+}

@@ -1,0 +1,559 @@
+//! The reader: generations in, ordered events out.
+
+use std::{io::Read, sync::Arc};
+
+use exectrace_wire::{Generation, ThreadId, Version};
+
+use crate::{
+    clock::Clock,
+    error::{Error, ErrorKind, Place, Stalled},
+    event::Event,
+    frontier::{Entry, Frontier},
+    generation::GenerationData,
+    load::{CpuSample, LoadedGeneration},
+    order::{Advance, Ordering, ThreadSlot},
+    pipeline::Pipeline,
+    pool::BufferPool,
+    record::{NONE, Record, What},
+    source::{GenerationReader, Next},
+    stats::Stats,
+    stream::{Chunk, DecodeContext, ThreadStream, find_dangling},
+    tables::Tables,
+};
+
+/// How to read a trace.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct Options {
+    /// Whether to go on after damage and keep what is sound; see [`Reader::salvage_report`].
+    pub salvage: bool,
+}
+
+impl Options {
+    /// Sets [`Options::salvage`].
+    #[must_use]
+    pub fn salvage(mut self, salvage: bool) -> Self {
+        self.salvage = salvage;
+        self
+    }
+}
+
+/// Reads a trace: yields its events in order, checked and resolved.
+///
+/// The order is that of Go's own parser, ties included. Memory is bounded by two generations of the
+/// trace (one, without [`Reader::overlapped`]) and the live goroutines, procs, threads and tasks.
+///
+/// ```
+/// # let trace = exectrace_wire::Version::Go126.header();
+/// use exectrace_reader::{EventKind, Reader};
+///
+/// let mut reader = Reader::new(&trace[..])?;
+/// while let Some(event) = reader.next_event()? {
+///     if let EventKind::Log(log) = event.kind() {
+///         println!("{} {}: {}", event.time(), log.category, log.message);
+///     }
+/// }
+/// # Ok::<(), exectrace_reader::Error>(())
+/// ```
+pub struct Reader<'s> {
+    version: Version,
+    input: Input<'s>,
+    generation: Arc<GenerationData>,
+    tables: Arc<Tables>,
+    decode_context: DecodeContext,
+    /// The number of the first generation with an event.
+    first_number: Option<u64>,
+    cursors: Vec<Cursor>,
+    frontier: Frontier,
+    samples: std::vec::IntoIter<CpuSample>,
+    /// The time of the next CPU sample; `i64::MAX` if there is none.
+    next_sample: i64,
+    order: Ordering,
+    /// The time of the last delivered event.
+    last_time: i64,
+    syncs: u64,
+    phase: Phase,
+    stats: Stats,
+}
+
+/// What follows when the current generation is used up.
+enum Phase {
+    /// Another generation, or the end.
+    Reading,
+    /// A sync, then an error.
+    Failing(Error),
+    /// The error, again and again.
+    Failed(Error),
+    /// Nothing.
+    Ended,
+}
+
+/// Where generations and chunks come from.
+enum Input<'s> {
+    Inline {
+        source: GenerationReader<Box<dyn Read + 's>>,
+        streams: Vec<ThreadStream>,
+    },
+    Overlapped(Pipeline),
+}
+
+/// The place of one of the trace's threads in its events.
+struct Cursor {
+    thread: Option<ThreadId>,
+    slot: Option<ThreadSlot>,
+    chunk: Chunk,
+    at: usize,
+}
+
+impl<'s> Reader<'s> {
+    /// Reads the header of a trace. Everything happens on the calling thread.
+    ///
+    /// `source` is read in large pieces; it needs no buffer of its own.
+    ///
+    /// # Errors
+    ///
+    /// If the source cannot be read or does not begin as a trace does.
+    pub fn new(source: impl Read + 's) -> Result<Self, Error> {
+        Self::with_options(source, Options::default())
+    }
+
+    /// As [`Reader::new`], with options.
+    ///
+    /// # Errors
+    ///
+    /// As [`Reader::new`].
+    pub fn with_options(source: impl Read + 's, options: Options) -> Result<Self, Error> {
+        let source = GenerationReader::new(Box::new(source) as Box<dyn Read + 's>)?;
+        let version = source.version();
+        Ok(Self::from_input(
+            version,
+            Input::Inline {
+                source,
+                streams: Vec::new(),
+            },
+            &options,
+        ))
+    }
+
+    fn from_input(version: Version, input: Input<'s>, _options: &Options) -> Self {
+        let tables = Arc::new(Tables::default());
+        Self {
+            version,
+            input,
+            generation: Arc::new(GenerationData {
+                number: Generation(0),
+                frequency: 0,
+                clock: None,
+                tables: Arc::clone(&tables),
+                experimental: Vec::new(),
+            }),
+            decode_context: DecodeContext {
+                clock: Clock::new(0),
+                tables: Arc::clone(&tables),
+                pool: BufferPool::default(),
+            },
+            tables,
+            first_number: None,
+            cursors: Vec::new(),
+            frontier: Frontier::default(),
+            samples: Vec::new().into_iter(),
+            next_sample: i64::MAX,
+            order: Ordering::new(),
+            last_time: 0,
+            syncs: 0,
+            phase: Phase::Reading,
+            stats: Stats::default(),
+        }
+    }
+
+    /// The version that the trace's header names.
+    #[must_use]
+    pub fn version(&self) -> Version {
+        self.version
+    }
+
+    /// What was read so far.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        let bytes = match &self.input {
+            Input::Inline { source, .. } => source.offset(),
+            Input::Overlapped(pipeline) => pipeline.offset(),
+        };
+        Stats {
+            bytes,
+            ..self.stats
+        }
+    }
+
+    /// The next event; `None` at the end of the trace.
+    ///
+    /// # Errors
+    ///
+    /// If the trace cannot be read or is broken. The same error comes again with each later call.
+    #[inline]
+    pub fn next_event(&mut self) -> Result<Option<Event<'_>>, Error> {
+        match self.step() {
+            Ok(Some(at)) => {
+                let (record, kept) = self.order.delivered(at);
+                Ok(Some(Event::new(record, &self.generation, kept)))
+            }
+            Ok(None) => Ok(None),
+            Err(error) => Err(self.fail(error)),
+        }
+    }
+
+    #[cold]
+    fn fail(&mut self, error: Error) -> Error {
+        self.frontier.clear();
+        self.next_sample = i64::MAX;
+        self.samples = Vec::new().into_iter();
+        self.order.clear_queue();
+        self.phase = Phase::Failed(error.clone());
+        error
+    }
+
+    /// Makes the next record ready, in the ordering's queue:
+    ///
+    /// 1. what an earlier event left in the queue;
+    /// 2. if nothing is left of the generation, the sync that begins the next;
+    /// 3. a CPU sample, if it is earlier than every thread's next event;
+    /// 4. the event of the thread with the earliest next event, or else of the first that can
+    ///    advance, in order of time.
+    #[inline]
+    fn step(&mut self) -> Result<Option<usize>, Error> {
+        if let Some(at) = self.order.pop() {
+            return Ok(Some(self.deliver(at)));
+        }
+        let Some(first) = self.frontier.first() else {
+            return match self.next_sample() {
+                Some(sample) => Ok(Some(self.deliver_sample(sample)?)),
+                None => self.next_generation(),
+            };
+        };
+        if self.next_sample < first.time
+            && let Some(sample) = self.next_sample()
+        {
+            return Ok(Some(self.deliver_sample(sample)?));
+        }
+        match self.try_advance(0, first)? {
+            Advance::Done => {}
+            Advance::NotYet => self.advance_another()?,
+        }
+        match self.order.pop() {
+            Some(at) => Ok(Some(self.deliver(at))),
+            None => Ok(None),
+        }
+    }
+
+    /// Tries the next event of the thread at a place in the frontier, and on success moves the
+    /// thread on.
+    #[inline]
+    fn try_advance(&mut self, place: usize, entry: Entry) -> Result<Advance, Error> {
+        let at = entry.cursor as usize;
+        let cursor = &mut self.cursors[at];
+        let event = &cursor.chunk.events[cursor.at];
+        let slot = match cursor.slot {
+            Some(slot) => slot,
+            None => *cursor.slot.insert(match cursor.thread {
+                Some(thread) => self.order.thread_slot(thread.0),
+                None => ThreadSlot::NONE,
+            }),
+        };
+        match self.order.advance(slot, event, &self.tables) {
+            Ok(Advance::NotYet) => return Ok(Advance::NotYet),
+            Ok(Advance::Done) => {}
+            Err(error) => return Err(self.error_at(at, error)),
+        }
+        let dangling = event.dangling;
+        cursor.at += 1;
+        // Should the thread's next event be undecodable, its error comes instead of this event, as
+        // in Go.
+        if let Some(next) = cursor.chunk.events.get(cursor.at) {
+            let time = next.time;
+            if place == 0 {
+                self.frontier.update_first(time);
+            } else {
+                self.frontier.update(place, time);
+            }
+        } else {
+            self.refill(place, at)?;
+        }
+        if dangling {
+            return Err(self.dangling_error(at));
+        }
+        Ok(Advance::Done)
+    }
+
+    /// Gets the next chunk of a thread whose chunk is used up.
+    #[cold]
+    fn refill(&mut self, place: usize, at: usize) -> Result<(), Error> {
+        match self.load_chunk(at)? {
+            Some(time) => self.frontier.update(place, time),
+            None => self.frontier.remove(place),
+        }
+        Ok(())
+    }
+
+    /// The time of a thread's next event after its chunk is used up; `None` if that was the last.
+    fn load_chunk(&mut self, at: usize) -> Result<Option<i64>, Error> {
+        let cursor = &mut self.cursors[at];
+        if cursor.chunk.error.is_none() {
+            match &mut self.input {
+                Input::Inline { streams, .. } => {
+                    streams[at].decode(&mut cursor.chunk, &self.decode_context)
+                }
+                Input::Overlapped(pipeline) => pipeline.next_chunk(at, &mut cursor.chunk)?,
+            }
+            cursor.at = 0;
+            if let Some(event) = cursor.chunk.events.first() {
+                return Ok(Some(event.time));
+            }
+        }
+        match cursor.chunk.error {
+            Some((offset, error)) => Err(Error::new(
+                error,
+                Place {
+                    offset: Some(cursor.chunk.data_offset + u64::from(offset)),
+                    generation: Some(self.generation.number),
+                    thread: cursor.thread,
+                    event: None,
+                },
+            )),
+            None => Ok(None),
+        }
+    }
+
+    /// The thread with the earliest next event waits for something: tries the others in order of
+    /// time.
+    #[cold]
+    fn advance_another(&mut self) -> Result<(), Error> {
+        self.frontier.sort();
+        for place in 1..self.frontier.len() {
+            let Some(entry) = self.frontier.get(place) else {
+                break;
+            };
+            if self.try_advance(place, entry)? == Advance::Done {
+                return Ok(());
+            }
+        }
+        Err(self.stuck_error())
+    }
+
+    fn next_sample(&mut self) -> Option<CpuSample> {
+        let sample = self.samples.next()?;
+        self.next_sample = self
+            .samples
+            .as_slice()
+            .first()
+            .map_or(i64::MAX, |next| next.time);
+        Some(sample)
+    }
+
+    #[cold]
+    fn deliver_sample(&mut self, sample: CpuSample) -> Result<usize, Error> {
+        if !self.tables.stacks.contains(sample.stack) {
+            let place = Place {
+                generation: Some(self.generation.number),
+                thread: ThreadId::from_wire(sample.thread),
+                ..Place::default()
+            };
+            return Err(Error::new(ErrorKind::MissingStack(sample.stack), place));
+        }
+        let record = Record {
+            time: sample.time,
+            thread: sample.thread,
+            proc: sample.proc,
+            goroutine: sample.goroutine,
+            what: What::CpuSample,
+            resource: NONE,
+            args: [sample.stack, 0, 0, 0],
+        };
+        let at = self.order.enqueue_alone(record);
+        Ok(self.deliver(at))
+    }
+
+    /// Gives the record its final time: times of delivered events strictly increase.
+    #[inline]
+    fn deliver(&mut self, at: usize) -> usize {
+        let record = self.order.record(at);
+        if record.time <= self.last_time {
+            record.time = self.last_time.wrapping_add(1);
+            self.stats.raised_times += 1;
+        }
+        self.last_time = record.time;
+        self.stats.events += 1;
+        at
+    }
+
+    fn deliver_sync(&mut self, time: i64, begins_generation: bool) -> usize {
+        self.syncs += 1;
+        let record = Record {
+            time,
+            thread: NONE,
+            proc: NONE,
+            goroutine: NONE,
+            what: What::Sync,
+            resource: NONE,
+            args: [self.syncs, u64::from(begins_generation), 0, 0],
+        };
+        let at = self.order.enqueue_alone(record);
+        self.deliver(at)
+    }
+
+    /// Goes on to the next generation: yields the sync that begins it, or the last one of the
+    /// trace.
+    #[cold]
+    fn next_generation(&mut self) -> Result<Option<usize>, Error> {
+        match std::mem::replace(&mut self.phase, Phase::Ended) {
+            Phase::Ended => return Ok(None),
+            Phase::Failed(error) => return Err(error),
+            Phase::Failing(error) => {
+                self.phase = Phase::Failed(error);
+                return Ok(Some(self.deliver_sync(self.last_time, false)));
+            }
+            Phase::Reading => {}
+        }
+        let next = match &mut self.input {
+            Input::Inline { source, .. } => source.next(),
+            Input::Overlapped(pipeline) => pipeline.next_generation(),
+        };
+        match next {
+            Next::Generation(generation, behind) => {
+                self.phase = behind.map_or(Phase::Reading, Phase::Failing);
+                self.install(*generation).map(Some)
+            }
+            Next::End => Ok(Some(self.deliver_sync(self.last_time, false))),
+            Next::Broken(error) => {
+                self.phase = Phase::Failed(error);
+                Ok(Some(self.deliver_sync(self.last_time, false)))
+            }
+        }
+    }
+
+    /// Makes a generation the current one.
+    fn install(&mut self, mut generation: LoadedGeneration) -> Result<usize, Error> {
+        let number = generation.data.number.0;
+        self.stats.generations += 1;
+        self.cursors.clear();
+        self.cursors
+            .extend(generation.streams.iter().map(|stream| Cursor {
+                thread: stream.thread,
+                slot: None,
+                chunk: Chunk::default(),
+                at: 0,
+            }));
+        self.samples = std::mem::take(&mut generation.samples).into_iter();
+        self.next_sample = self
+            .samples
+            .as_slice()
+            .first()
+            .map_or(i64::MAX, |sample| sample.time);
+        self.tables = Arc::clone(&generation.data.tables);
+        self.generation = Arc::clone(&generation.data);
+        match &mut self.input {
+            Input::Inline { streams, .. } => *streams = std::mem::take(&mut generation.streams),
+            Input::Overlapped(pipeline) => pipeline.begin(&mut generation),
+        }
+        self.decode_context = generation.decode;
+        for at in 0..self.cursors.len() {
+            if let Some(time) = self.load_chunk(at)? {
+                self.frontier.push(Entry {
+                    time,
+                    cursor: at as u32,
+                });
+            }
+        }
+        if !self.frontier.is_empty() {
+            let first = *self.first_number.get_or_insert(number);
+            self.order.begin_generation(number, first);
+        }
+        Ok(self.deliver_sync(generation.start, true))
+    }
+
+    #[cold]
+    fn place_of(&self, at: usize, before: usize) -> Place {
+        let cursor = &self.cursors[at];
+        let event = cursor
+            .at
+            .checked_sub(before)
+            .and_then(|at| cursor.chunk.events.get(at));
+        Place {
+            offset: event.map(|event| cursor.chunk.data_offset + u64::from(event.at)),
+            generation: Some(self.generation.number),
+            thread: cursor.thread,
+            event: event.map(|event| event.event_type),
+        }
+    }
+
+    #[cold]
+    fn error_at(&self, at: usize, kind: impl Into<ErrorKind>) -> Error {
+        Error::new(kind, self.place_of(at, 0))
+    }
+
+    #[cold]
+    fn dangling_error(&mut self, at: usize) -> Error {
+        let (record, _) = self.order.delivered(0);
+        let kind = record
+            .what
+            .event_type()
+            .and_then(|event_type| find_dangling(event_type, &record.args, &self.tables))
+            .unwrap_or(ErrorKind::MissingString(0));
+        Error::new(kind, self.place_of(at, 1))
+    }
+
+    #[cold]
+    fn stuck_error(&self) -> Error {
+        let mut stalled = Vec::new();
+        let mut place = Place {
+            generation: Some(self.generation.number),
+            ..Place::default()
+        };
+        for entry in self.frontier.iter() {
+            let cursor = &self.cursors[entry.cursor as usize];
+            let Some(event) = cursor.chunk.events.get(cursor.at) else {
+                continue;
+            };
+            if stalled.is_empty() {
+                place = self.place_of(entry.cursor as usize, 0);
+            }
+            let arity = event.event_type.spec().args.len() - 1;
+            stalled.push(Stalled {
+                thread: cursor.thread,
+                event: event.event_type,
+                time: event.time,
+                args: event.args[..arity].to_vec(),
+            });
+        }
+        Error::new(ErrorKind::Stuck(stalled), place)
+    }
+}
+
+impl Reader<'static> {
+    /// As [`Reader::with_options`], with reading, framing and decoding on a second thread, ahead of
+    /// the ordering. For a source on which a read may block, events that have arrived are not held
+    /// up.
+    ///
+    /// When the reader is dropped, the second thread ends as soon as its current read returns.
+    ///
+    /// # Errors
+    ///
+    /// As [`Reader::new`], or if the thread cannot be started.
+    pub fn overlapped(source: impl Read + Send + 'static, options: Options) -> Result<Self, Error> {
+        let source = GenerationReader::new(source)?;
+        let version = source.version();
+        Ok(Self::from_input(
+            version,
+            Input::Overlapped(Pipeline::spawn(source)?),
+            &options,
+        ))
+    }
+}
+
+impl std::fmt::Debug for Reader<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Reader")
+            .field("version", &self.version)
+            .field("stats", &self.stats)
+            .finish_non_exhaustive()
+    }
+}
