@@ -1,5 +1,5 @@
 //! Measures the raw record loop: every record of a trace decoded, from a reader with a reusable
-//! buffer, on one thread.
+//! buffer, on one thread; and the text form both ways.
 //!
 //! `cargo run --release -p exectrace-wire --example raw_loop -- FILE [ROUNDS]`
 
@@ -10,7 +10,10 @@ use std::{
 };
 
 use exectrace_wire::{
-    HEADER_LEN, RawRecord, Version, decode_record, limits::MAX_RAW_RECORD_BYTES, parse_header,
+    HEADER_LEN, RawRecord, Version, decode_record,
+    limits::MAX_RAW_RECORD_BYTES,
+    parse_header,
+    text::{Style, Writer, parse},
 };
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -30,6 +33,28 @@ fn main() -> Result<(), Box<dyn Error>> {
             sum = sum.wrapping_add(a ^ b ^ c ^ d ^ e);
         })?;
         Ok(sum)
+    })?;
+    measure("print as text", rounds, &file, |input| {
+        let mut writer = Writer::new(Style::Go);
+        let mut bytes = 0;
+        let mut out = Vec::new();
+        each_record(input, |record| {
+            writer.record(record, &mut out);
+            if out.len() >= 1 << 16 {
+                bytes += out.len() as u64;
+                out.clear();
+            }
+        })?;
+        Ok(bytes + out.len() as u64)
+    })?;
+    let mut text = Vec::new();
+    let mut writer = Writer::new(Style::Go);
+    writer.header(parse_header(&file)?, &mut text);
+    each_record(&mut &file[..], |record| writer.record(record, &mut text))?;
+    measure("parse the text", rounds.min(2), &text, |input| {
+        let mut text = Vec::new();
+        input.read_to_end(&mut text)?;
+        Ok(parse(&text)?.len() as u64)
     })?;
     Ok(())
 }

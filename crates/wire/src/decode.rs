@@ -92,20 +92,26 @@ impl core::error::Error for DecodeError {}
 #[inline(always)]
 pub fn decode_event(bytes: &[u8]) -> Result<(RawEvent, usize), DecodeError> {
     // A window as long as the longest event lets every access below be masked instead of checked.
-    match bytes.first_chunk::<WINDOW>() {
-        Some(window) => decode_in_window(window),
-        None => decode_near_end(bytes),
+    if let Some(window) = bytes.first_chunk()
+        && let Some(decoded) = decode_in_window(window)
+    {
+        return Ok(decoded);
     }
+    // The copy MUST be field by field, otherwise the compiler makes the fast path meet this one
+    // in memory, at a multiple of the cost.
+    let (RawEvent { event_type, args }, length) = decode_near_end(bytes)?;
+    let [a, b, c, d, e] = args;
+    Ok((RawEvent::new(event_type, [a, b, c, d, e]), length))
 }
 
+/// Bytes that [`decode_in_window`] looks at.
 const WINDOW: usize = 64;
 const _: () = assert!(WINDOW.is_power_of_two() && WINDOW >= MAX_TIMED_EVENT_BYTES);
 
+/// Decodes the timed event at the start of `window`; `None` if there is none or it is malformed.
 #[inline(always)]
-fn decode_in_window(window: &[u8; WINDOW]) -> Result<(RawEvent, usize), DecodeError> {
-    let Some(event_type) = EventType::timed_from_wire(window[0]) else {
-        return Err(not_timed(window[0]));
-    };
+pub(crate) fn decode_in_window(window: &[u8; WINDOW]) -> Option<(RawEvent, usize)> {
+    let event_type = EventType::timed_from_wire(window[0])?;
     let arity = TIMED_ARITY[window[0] as usize] as usize;
     let mut args = [0; MAX_ARGS];
     let mut at = 1;
@@ -131,15 +137,11 @@ fn decode_in_window(window: &[u8; WINDOW]) -> Result<(RawEvent, usize), DecodeEr
         }
         // MUST be within the window: `at` is at most 1 + 4 * MAX_VARINT_BYTES here, otherwise an
         // earlier number was malformed and has returned.
-        match varint::read(&window[at % WINDOW..]) {
-            Ok((value, n)) => {
-                *arg = value;
-                at += n;
-            }
-            Err(_) => return decode_near_end(window),
-        }
+        let (value, n) = varint::read(&window[at % WINDOW..]).ok()?;
+        *arg = value;
+        at += n;
     }
-    Ok((RawEvent { event_type, args }, at))
+    Some((RawEvent { event_type, args }, at))
 }
 
 #[cold]
@@ -152,6 +154,7 @@ fn not_timed(byte: u8) -> DecodeError {
 
 /// The same without a window; also names the argument that is at fault.
 #[cold]
+#[inline(never)]
 fn decode_near_end(bytes: &[u8]) -> Result<(RawEvent, usize), DecodeError> {
     let first = bytes.first().copied().unwrap_or(0);
     let event_type = EventType::timed_from_wire(first).ok_or_else(|| not_timed(first))?;

@@ -7,7 +7,8 @@
 use core::fmt;
 
 use crate::{
-    EventType, Payload, RawEvent, SPECS, StackFrames, Version, decode_event,
+    EventType, Payload, RawEvent, SPECS, StackFrames, Version,
+    decode::decode_in_window,
     limits::{MAX_ARGS, MAX_BATCH_BYTES, MAX_RAW_FRAMES, MAX_RAW_RECORD_BYTES},
     varint::{self, VarintError},
 };
@@ -197,17 +198,33 @@ impl core::error::Error for RecordError {}
 /// ```
 #[inline(always)]
 pub fn decode_record(bytes: &[u8], version: Version) -> Result<Option<RawRecord<'_>>, RecordError> {
-    // The first version's events are all there is, but for one in a hundred thousand.
-    match bytes.first() {
-        Some(&first) if first <= LAST_OF_FIRST_VERSION => match decode_event(bytes) {
-            Ok((event, length)) => Ok(Some(RawRecord {
-                event,
-                bytes: &bytes[..length],
-                payload: length,
-            })),
-            Err(_) => decode_any(bytes, version),
-        },
-        _ => decode_any(bytes, version),
+    // 1. The first version's events are all there is, but for one record in a hundred.
+    if let Some(window) = bytes.first_chunk()
+        && window[0] <= LAST_OF_FIRST_VERSION
+        && let Some((event, length)) = decode_in_window(window)
+    {
+        return Ok(Some(RawRecord {
+            event,
+            bytes: &bytes[..length],
+            payload: length,
+        }));
+    }
+    // 2. All others. The copy MUST be field by field, otherwise the compiler makes the fast path
+    //    meet this one in memory, at twice the cost of the whole loop.
+    match decode_any(bytes, version)? {
+        Some(RawRecord {
+            event,
+            bytes,
+            payload,
+        }) => {
+            let [a, b, c, d, e] = *event.padded_args();
+            Ok(Some(RawRecord {
+                event: RawEvent::new(event.event_type, [a, b, c, d, e]),
+                bytes,
+                payload,
+            }))
+        }
+        None => Ok(None),
     }
 }
 
@@ -253,6 +270,8 @@ impl Numbers<'_> {
 }
 
 /// Decodes a record of any kind and version, by its row of the table.
+#[cold]
+#[inline(never)]
 fn decode_any(bytes: &[u8], version: Version) -> Result<Option<RawRecord<'_>>, RecordError> {
     let Some(&first) = bytes.first() else {
         return Ok(None);

@@ -208,6 +208,36 @@ pub(crate) const TIMED_ARITY: [u8; 256] = {
     arity
 };
 
+/// A hash table of names: rows of [`SPECS`] plus one, open addressing, 0 for a free place.
+static BY_NAME: [u8; NAME_PLACES] = {
+    let mut places = [0; NAME_PLACES];
+    let mut i = 0;
+    while i < SPECS.len() {
+        let mut at = name_place(SPECS[i].name.as_bytes());
+        while places[at] != 0 {
+            at = (at + 1) % NAME_PLACES;
+        }
+        i += 1;
+        places[at] = i as u8;
+    }
+    places
+};
+
+/// MUST be greater than the number of rows, otherwise a search for an unknown name never ends.
+const NAME_PLACES: usize = 256;
+const _: () = assert!(SPECS.len() < NAME_PLACES);
+
+/// Where the search for a name starts: it depends on the length and on three bytes, which tell
+/// nearly all names apart.
+const fn name_place(name: &[u8]) -> usize {
+    let n = name.len();
+    if n == 0 {
+        return 0;
+    }
+    let mixed = 3 * n + 5 * name[n / 3] as usize + 17 * name[n / 2] as usize;
+    (mixed + 31 * name[n - 1] as usize) % NAME_PLACES
+}
+
 impl EventType {
     /// The event whose encoding begins with `byte`, if there is one.
     #[inline]
@@ -249,10 +279,19 @@ impl EventType {
     /// The event with this name, if there is one.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        SPECS
-            .iter()
-            .find(|spec| spec.name == name)
-            .map(|spec| spec.event_type)
+        let mut at = name_place(name.as_bytes());
+        loop {
+            match BY_NAME[at] {
+                0 => return None,
+                row => {
+                    let spec = &SPECS[row as usize - 1];
+                    if spec.name == name {
+                        return Some(spec.event_type);
+                    }
+                }
+            }
+            at = (at + 1) % NAME_PLACES;
+        }
     }
 
     /// Whether producers of `version` write the event.

@@ -299,6 +299,10 @@ impl Parser {
         if self.record_bytes > MAX_RAW_RECORD_BYTES {
             return Err(TextErrorKind::RecordTooLong);
         }
+        if width == 1 {
+            out.push(value as u8);
+            return Ok(());
+        }
         let mut bytes = varint::padded(value);
         bytes[width - 1] &= 0x7f;
         out.extend_from_slice(&bytes[..width]);

@@ -39,13 +39,32 @@ pub(super) fn trim(bytes: &[u8]) -> &[u8] {
     &bytes[..end]
 }
 
+/// The ASCII bytes that can stand in a word.
+const WORD: [bool; 256] = {
+    let mut word = [false; 256];
+    let mut byte = 0;
+    while byte < 0x80 {
+        word[byte as usize] = !matches!(byte, b' ' | b'\t'..=b'\r' | b'#');
+        byte += 1;
+    }
+    word
+};
+
 /// The first word of a line and what follows it. A `#` ends a word; a word that would begin with
 /// one is empty and nothing follows it.
 pub(super) fn word(line: &[u8]) -> (&[u8], &[u8]) {
     let line = trim_start(line);
     let mut end = 0;
-    while end < line.len() && line[end] != b'#' && space(&line[end..]).is_none() {
-        end += 1;
+    loop {
+        // Nearly every byte of nearly every word.
+        end += line[end..]
+            .iter()
+            .take_while(|byte| WORD[usize::from(**byte)])
+            .count();
+        match line.get(end) {
+            Some(byte) if !byte.is_ascii() && space(&line[end..]).is_none() => end += 1,
+            _ => break,
+        }
     }
     if end == 0 {
         return (&[], &[]);
@@ -58,21 +77,20 @@ pub(super) fn number(digits: &[u8]) -> Option<u64> {
     if digits.is_empty() {
         return None;
     }
+    let digit = |byte: u8| {
+        let digit = byte.wrapping_sub(b'0');
+        (digit <= 9).then_some(u64::from(digit))
+    };
     // 19 digits always fit.
-    let checked = digits.len() > 19;
-    let mut value = 0u64;
-    for &digit in digits {
-        let digit = digit.wrapping_sub(b'0');
-        if digit > 9 {
-            return None;
-        }
-        value = if checked {
-            value.checked_mul(10)?.checked_add(u64::from(digit))?
-        } else {
-            value * 10 + u64::from(digit)
-        };
+    if digits.len() <= 19 {
+        digits
+            .iter()
+            .try_fold(0u64, |n, byte| Some(n * 10 + digit(*byte)?))
+    } else {
+        digits.iter().try_fold(0u64, |n, byte| {
+            n.checked_mul(10)?.checked_add(digit(*byte)?)
+        })
     }
-    Some(value)
 }
 
 #[cfg(test)]
