@@ -21,7 +21,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
-// pub mod alloc_free;
+pub mod alloc_free;
 mod batch;
 mod decode;
 mod encode;
