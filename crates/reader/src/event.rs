@@ -145,7 +145,7 @@ impl<'a> Event<'a> {
             _ => None,
         };
         StateTransition::Goroutine {
-            id: GoroutineId(args[0]),
+            id: GoroutineId(self.record.resource),
             from,
             to,
             reason,
