@@ -11,6 +11,8 @@ use std::collections::HashMap;
 pub(crate) struct IdTable<T> {
     dense: Vec<Option<T>>,
     sparse: Vec<(u64, T)>,
+    /// All ids from 1 to this one are there.
+    contiguous: u64,
 }
 
 /// Slots that one entry of a dense table may cost.
@@ -23,6 +25,7 @@ impl<T> Default for IdTable<T> {
         Self {
             dense: Vec::new(),
             sparse: Vec::new(),
+            contiguous: 0,
         }
     }
 }
@@ -45,10 +48,28 @@ impl<T: Copy> IdTable<T> {
             _ => true,
         });
         entries.sort_unstable_by_key(|(id, _)| *id);
+        let contiguous = dense
+            .iter()
+            .skip(1)
+            .take_while(|slot| slot.is_some())
+            .count() as u64;
         Self {
             dense,
             sparse: entries,
+            contiguous,
         }
+    }
+
+    /// Whether an id is 0 or there, as far as one comparison tells: `false` decides nothing.
+    #[inline]
+    pub(crate) fn is_contiguous_to(&self, id: u64) -> bool {
+        id <= self.contiguous
+    }
+
+    /// Whether an id is 0 or there.
+    #[inline]
+    pub(crate) fn contains(&self, id: u64) -> bool {
+        id <= self.contiguous || self.get(id).is_some()
     }
 
     /// The value of an id.

@@ -14,8 +14,12 @@ use crate::state::GoState;
 ///
 /// The text names the cause, then the place, then what can be done.
 #[derive(Clone, Debug)]
-pub struct Error {
-    kind: Box<ErrorKind>,
+pub struct Error(Box<Inner>);
+
+/// Behind a pointer, so that results on the hot path fit in registers.
+#[derive(Clone, Debug)]
+struct Inner {
+    kind: ErrorKind,
     place: Place,
 }
 
@@ -36,10 +40,10 @@ pub struct Place {
 impl Error {
     #[cold]
     pub(crate) fn new(kind: impl Into<ErrorKind>, place: Place) -> Self {
-        Self {
-            kind: Box::new(kind.into()),
+        Self(Box::new(Inner {
+            kind: kind.into(),
             place,
-        }
+        }))
     }
 
     #[cold]
@@ -56,20 +60,20 @@ impl Error {
     /// The cause.
     #[must_use]
     pub fn kind(&self) -> &ErrorKind {
-        &self.kind
+        &self.0.kind
     }
 
     /// Where it is.
     #[must_use]
     pub fn place(&self) -> Place {
-        self.place
+        self.0.place
     }
 
     /// Whether what was read up to here is sound and the trace merely ends too early.
     #[must_use]
     pub fn is_truncation(&self) -> bool {
         matches!(
-            *self.kind,
+            self.0.kind,
             ErrorKind::TruncatedBatch { .. }
                 | ErrorKind::TruncatedHeader
                 | ErrorKind::IncompleteGeneration
@@ -80,7 +84,7 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.kind.fmt(f)?;
+        self.0.kind.fmt(f)?;
         let mut separator = " (at ";
         let mut item = |f: &mut fmt::Formatter<'_>, text: fmt::Arguments<'_>| {
             f.write_str(separator)?;
@@ -92,7 +96,7 @@ impl fmt::Display for Error {
             generation,
             thread,
             event,
-        } = self.place;
+        } = self.0.place;
         if let Some(offset) = offset {
             item(f, format_args!("byte {offset}"))?;
         }
@@ -105,10 +109,10 @@ impl fmt::Display for Error {
         if let Some(event) = event {
             item(f, format_args!("event {event}"))?;
         }
-        if self.place != Place::default() {
+        if self.0.place != Place::default() {
             f.write_str(")")?;
         }
-        if let Some(advice) = self.kind.advice() {
+        if let Some(advice) = self.0.kind.advice() {
             write!(f, "; {advice}")?;
         }
         Ok(())
@@ -117,7 +121,7 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match &*self.kind {
+        match &self.0.kind {
             ErrorKind::Io(error) => Some(&**error),
             ErrorKind::Header(error) => Some(error),
             ErrorKind::Framing(error) => Some(error),
@@ -363,6 +367,12 @@ from_kind!(
     DecodeError => Decode,
     OrderError => Order,
 );
+
+impl From<Box<OrderError>> for ErrorKind {
+    fn from(error: Box<OrderError>) -> Self {
+        Self::Order(*error)
+    }
+}
 
 impl From<io::Error> for ErrorKind {
     fn from(error: io::Error) -> Self {

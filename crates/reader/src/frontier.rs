@@ -59,12 +59,21 @@ impl Frontier {
         sort_as_go(&mut self.heap, |entry| entry.time);
     }
 
-    /// Gives the first entry a new time.
-    #[inline]
-    pub(crate) fn update_first(&mut self, time: i64) {
+    /// The earliest time of all entries but the first; `i64::MAX` if there are none.
+    pub(crate) fn runner_up(&self) -> i64 {
+        self.heap
+            .iter()
+            .take(3)
+            .skip(1)
+            .map(|entry| entry.time)
+            .min()
+            .unwrap_or(i64::MAX)
+    }
+
+    /// Gives the first entry a new time that is not later than [`Self::runner_up`].
+    pub(crate) fn set_first(&mut self, time: i64) {
         if let Some(first) = self.heap.first_mut() {
             first.time = time;
-            self.sift_down(0);
         }
     }
 

@@ -150,8 +150,7 @@ impl Pipeline {
                 }
             }
         }
-        chunk.events.clear();
-        chunk.error = None;
+        chunk.clear();
         Ok(())
     }
 

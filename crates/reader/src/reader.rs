@@ -17,7 +17,7 @@ use crate::{
     record::{NONE, Record, What},
     source::{GenerationReader, Next},
     stats::Stats,
-    stream::{Chunk, DecodeContext, ThreadStream, find_dangling},
+    stream::{Chunk, DecodeContext, Decoded, ThreadStream, find_dangling},
     tables::Tables,
 };
 
@@ -65,6 +65,9 @@ pub struct Reader<'s> {
     first_number: Option<u64>,
     cursors: Vec<Cursor>,
     frontier: Frontier,
+    /// The events of the thread at the top of the frontier. While it is not empty, they are here
+    /// and not with the thread's cursor, and the frontier has the time with which the run began.
+    run: Run,
     samples: std::vec::IntoIter<CpuSample>,
     /// The time of the next CPU sample; `i64::MAX` if there is none.
     next_sample: i64,
@@ -103,6 +106,25 @@ struct Cursor {
     slot: Option<ThreadSlot>,
     chunk: Chunk,
     at: usize,
+}
+
+/// Consecutive events of one thread that are earlier than every other thread's next event: the
+/// frontier need not be asked between them.
+struct Run {
+    /// Empty while there is no run.
+    chunk: Chunk,
+    at: usize,
+    slot: ThreadSlot,
+    /// The time of the earliest next event of the other threads. At equal times the run goes on,
+    /// since Go's heap moves an entry down only below a strictly earlier one.
+    until: i64,
+}
+
+impl Run {
+    #[inline(always)]
+    fn event(&self) -> Option<&Decoded> {
+        self.chunk.events().get(self.at)
+    }
 }
 
 impl<'s> Reader<'s> {
@@ -156,6 +178,12 @@ impl<'s> Reader<'s> {
             first_number: None,
             cursors: Vec::new(),
             frontier: Frontier::default(),
+            run: Run {
+                chunk: Chunk::default(),
+                at: 0,
+                slot: ThreadSlot::NONE,
+                until: i64::MAX,
+            },
             samples: Vec::new().into_iter(),
             next_sample: i64::MAX,
             order: Ordering::new(),
@@ -204,6 +232,7 @@ impl<'s> Reader<'s> {
 
     #[cold]
     fn fail(&mut self, error: Error) -> Error {
+        self.stop_run();
         self.frontier.clear();
         self.next_sample = i64::MAX;
         self.samples = Vec::new().into_iter();
@@ -215,49 +244,139 @@ impl<'s> Reader<'s> {
     /// Makes the next record ready, in the ordering's queue:
     ///
     /// 1. what an earlier event left in the queue;
-    /// 2. if nothing is left of the generation, the sync that begins the next;
-    /// 3. a CPU sample, if it is earlier than every thread's next event;
-    /// 4. the event of the thread with the earliest next event, or else of the first that can
-    ///    advance, in order of time.
+    /// 2. a CPU sample, if it is earlier than every thread's next event;
+    /// 3. the event of the thread with the earliest next event;
+    /// 4. or else whatever [`Self::step_aside`] finds.
     #[inline]
     fn step(&mut self) -> Result<Option<usize>, Error> {
         if let Some(at) = self.order.pop() {
             return Ok(Some(self.deliver(at)));
         }
-        let Some(first) = self.frontier.first() else {
-            return match self.next_sample() {
-                Some(sample) => Ok(Some(self.deliver_sample(sample)?)),
-                None => self.next_generation(),
-            };
+        let Some(event) = self.run.event() else {
+            return self.step_aside();
         };
-        if self.next_sample < first.time
-            && let Some(sample) = self.next_sample()
-        {
-            return Ok(Some(self.deliver_sample(sample)?));
+        if self.next_sample < event.time() {
+            return self.step_aside();
         }
-        match self.try_advance(0, first)? {
-            Advance::Done => {}
-            Advance::NotYet => self.advance_another()?,
+        match self.order.advance(self.run.slot, event, &self.tables) {
+            Ok(Advance::Done) => {}
+            Ok(Advance::NotYet) | Err(_) => return self.step_aside(),
         }
-        match self.order.pop() {
-            Some(at) => Ok(Some(self.deliver(at))),
-            None => Ok(None),
+        let dangling = event.dangling;
+        self.run.at += 1;
+        match self.run.event() {
+            Some(next) if next.time() <= self.run.until && !dangling => {}
+            _ => self.end_run(dangling)?,
         }
+        Ok(Some(self.deliver(0)))
+    }
+
+    /// Ends the run after an advance: its thread goes to its place in the frontier, and the run of
+    /// the thread that is now at the top begins.
+    #[cold]
+    fn end_run(&mut self, dangling: bool) -> Result<(), Error> {
+        let Some(at) = self.stop_run() else {
+            return Ok(());
+        };
+        // Should the thread's next event be undecodable, its error comes instead of this event, as
+        // in Go.
+        self.move_on(0, at)?;
+        if dangling {
+            return Err(self.dangling_error(at));
+        }
+        self.start_run();
+        Ok(())
+    }
+
+    /// Gives the run's events back to the cursor at the top of the frontier.
+    fn stop_run(&mut self) -> Option<usize> {
+        let at = self.frontier.first()?.cursor as usize;
+        let cursor = &mut self.cursors[at];
+        std::mem::swap(&mut cursor.chunk, &mut self.run.chunk);
+        cursor.at = self.run.at;
+        self.run.at = 0;
+        Some(at)
+    }
+
+    /// Takes the events of the cursor at the top of the frontier.
+    fn start_run(&mut self) {
+        let Some(first) = self.frontier.first() else {
+            return;
+        };
+        let at = first.cursor as usize;
+        self.run.slot = self.slot_of(at);
+        self.run.until = self.frontier.runner_up();
+        let cursor = &mut self.cursors[at];
+        std::mem::swap(&mut cursor.chunk, &mut self.run.chunk);
+        self.run.at = cursor.at;
+    }
+
+    fn slot_of(&mut self, at: usize) -> ThreadSlot {
+        let cursor = &mut self.cursors[at];
+        *cursor.slot.get_or_insert_with(|| match cursor.thread {
+            Some(thread) => self.order.thread_slot(thread.0),
+            None => ThreadSlot::NONE,
+        })
+    }
+
+    /// What is not simply the run's next event:
+    ///
+    /// 1. a CPU sample;
+    /// 2. when nothing is left of the generation, the sync that begins the next;
+    /// 3. the first event that can advance, in order of time, when the run's cannot.
+    #[cold]
+    fn step_aside(&mut self) -> Result<Option<usize>, Error> {
+        match self.run.event() {
+            Some(event) if self.next_sample >= event.time() => {}
+            run => {
+                let is_running = run.is_some();
+                if let Some(sample) = self.take_sample() {
+                    return self.deliver_sample(sample).map(Some);
+                }
+                if !is_running {
+                    return self.next_generation();
+                }
+            }
+        }
+        self.advance_any()?;
+        Ok(Some(self.deliver(0)))
+    }
+
+    /// Tries the thread at the top of the frontier, then the others in order of time.
+    fn advance_any(&mut self) -> Result<(), Error> {
+        if let Some(event) = self.run.event() {
+            // The frontier still has the time with which the run began.
+            self.frontier.set_first(event.time());
+        }
+        self.stop_run();
+        if self.try_advance(0)? == Advance::NotYet {
+            self.frontier.sort();
+            self.advance_another()?;
+        }
+        self.start_run();
+        Ok(())
+    }
+
+    fn advance_another(&mut self) -> Result<(), Error> {
+        for place in 1..self.frontier.len() {
+            if self.try_advance(place)? == Advance::Done {
+                return Ok(());
+            }
+        }
+        Err(self.stuck_error())
     }
 
     /// Tries the next event of the thread at a place in the frontier, and on success moves the
     /// thread on.
-    #[inline]
-    fn try_advance(&mut self, place: usize, entry: Entry) -> Result<Advance, Error> {
+    fn try_advance(&mut self, place: usize) -> Result<Advance, Error> {
+        let Some(entry) = self.frontier.get(place) else {
+            return Ok(Advance::NotYet);
+        };
         let at = entry.cursor as usize;
+        let slot = self.slot_of(at);
         let cursor = &mut self.cursors[at];
-        let event = &cursor.chunk.events[cursor.at];
-        let slot = match cursor.slot {
-            Some(slot) => slot,
-            None => *cursor.slot.insert(match cursor.thread {
-                Some(thread) => self.order.thread_slot(thread.0),
-                None => ThreadSlot::NONE,
-            }),
+        let Some(event) = cursor.chunk.events().get(cursor.at) else {
+            return Ok(Advance::NotYet);
         };
         match self.order.advance(slot, event, &self.tables) {
             Ok(Advance::NotYet) => return Ok(Advance::NotYet),
@@ -266,28 +385,21 @@ impl<'s> Reader<'s> {
         }
         let dangling = event.dangling;
         cursor.at += 1;
-        // Should the thread's next event be undecodable, its error comes instead of this event, as
-        // in Go.
-        if let Some(next) = cursor.chunk.events.get(cursor.at) {
-            let time = next.time;
-            if place == 0 {
-                self.frontier.update_first(time);
-            } else {
-                self.frontier.update(place, time);
-            }
-        } else {
-            self.refill(place, at)?;
-        }
+        self.move_on(place, at)?;
         if dangling {
             return Err(self.dangling_error(at));
         }
         Ok(Advance::Done)
     }
 
-    /// Gets the next chunk of a thread whose chunk is used up.
-    #[cold]
-    fn refill(&mut self, place: usize, at: usize) -> Result<(), Error> {
-        match self.load_chunk(at)? {
+    /// Gives a thread that has advanced its new place in the frontier.
+    fn move_on(&mut self, place: usize, at: usize) -> Result<(), Error> {
+        let cursor = &self.cursors[at];
+        let time = match cursor.chunk.events().get(cursor.at) {
+            Some(next) => Some(next.time()),
+            None => self.load_chunk(at)?,
+        };
+        match time {
             Some(time) => self.frontier.update(place, time),
             None => self.frontier.remove(place),
         }
@@ -305,8 +417,8 @@ impl<'s> Reader<'s> {
                 Input::Overlapped(pipeline) => pipeline.next_chunk(at, &mut cursor.chunk)?,
             }
             cursor.at = 0;
-            if let Some(event) = cursor.chunk.events.first() {
-                return Ok(Some(event.time));
+            if let Some(event) = cursor.chunk.events().first() {
+                return Ok(Some(event.time()));
             }
         }
         match cursor.chunk.error {
@@ -323,23 +435,7 @@ impl<'s> Reader<'s> {
         }
     }
 
-    /// The thread with the earliest next event waits for something: tries the others in order of
-    /// time.
-    #[cold]
-    fn advance_another(&mut self) -> Result<(), Error> {
-        self.frontier.sort();
-        for place in 1..self.frontier.len() {
-            let Some(entry) = self.frontier.get(place) else {
-                break;
-            };
-            if self.try_advance(place, entry)? == Advance::Done {
-                return Ok(());
-            }
-        }
-        Err(self.stuck_error())
-    }
-
-    fn next_sample(&mut self) -> Option<CpuSample> {
+    fn take_sample(&mut self) -> Option<CpuSample> {
         let sample = self.samples.next()?;
         self.next_sample = self
             .samples
@@ -466,6 +562,7 @@ impl<'s> Reader<'s> {
         if !self.frontier.is_empty() {
             let first = *self.first_number.get_or_insert(number);
             self.order.begin_generation(number, first);
+            self.start_run();
         }
         Ok(self.deliver_sync(generation.start, true))
     }
@@ -476,7 +573,7 @@ impl<'s> Reader<'s> {
         let event = cursor
             .at
             .checked_sub(before)
-            .and_then(|at| cursor.chunk.events.get(at));
+            .and_then(|at| cursor.chunk.events().get(at));
         Place {
             offset: event.map(|event| cursor.chunk.data_offset + u64::from(event.at)),
             generation: Some(self.generation.number),
@@ -510,7 +607,7 @@ impl<'s> Reader<'s> {
         };
         for entry in self.frontier.iter() {
             let cursor = &self.cursors[entry.cursor as usize];
-            let Some(event) = cursor.chunk.events.get(cursor.at) else {
+            let Some(event) = cursor.chunk.events().get(cursor.at) else {
                 continue;
             };
             if stalled.is_empty() {
@@ -520,8 +617,8 @@ impl<'s> Reader<'s> {
             stalled.push(Stalled {
                 thread: cursor.thread,
                 event: event.event_type,
-                time: event.time,
-                args: event.args[..arity].to_vec(),
+                time: event.time(),
+                args: event.args()[..arity].to_vec(),
             });
         }
         Error::new(ErrorKind::Stuck(stalled), place)

@@ -2,17 +2,18 @@
 
 use std::{collections::VecDeque, sync::Arc};
 
-use exectrace_wire::{ArgKind, DecodeError, EventType, SPECS, ThreadId, decode_event};
+use exectrace_wire::{
+    ArgKind, DecodeError, EventType, SPECS, ThreadId, decode_event_into, limits::MAX_ARGS,
+};
 
 use crate::{clock::Clock, pool::BufferPool, tables::Tables};
 
 /// A decoded event that waits to be ordered.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Decoded {
-    /// Nanoseconds on the trace clock.
-    pub(crate) time: i64,
-    /// The arguments without the time delta.
-    pub(crate) args: [u64; 4],
+    /// The time in nanoseconds on the trace clock (in place of the time delta), then the arguments.
+    /// Numbers that the event does not have are arbitrary.
+    words: [u64; MAX_ARGS],
     /// Offset in the batch's data.
     pub(crate) at: u32,
     pub(crate) event_type: EventType,
@@ -20,10 +21,44 @@ pub(crate) struct Decoded {
     pub(crate) dangling: bool,
 }
 
+/// Arguments of an event, without its time.
+pub(crate) type Args = [u64; MAX_ARGS - 1];
+
+impl Decoded {
+    const BLANK: Self = Self {
+        words: [0; MAX_ARGS],
+        at: 0,
+        event_type: EventType::ProcStop,
+        dangling: false,
+    };
+
+    #[inline(always)]
+    pub(crate) fn time(&self) -> i64 {
+        self.words[0] as i64
+    }
+
+    #[inline(always)]
+    pub(crate) fn args(&self) -> Args {
+        let [_, a, b, c, d] = self.words;
+        [a, b, c, d]
+    }
+
+    /// Another event at the same time and place.
+    pub(crate) fn derive(&self, event_type: EventType, [a, b, c, d]: Args) -> Self {
+        Self {
+            words: [self.words[0], a, b, c, d],
+            event_type,
+            ..*self
+        }
+    }
+}
+
 /// Decoded events of one batch, a part of it or all.
 #[derive(Debug, Default)]
 pub(crate) struct Chunk {
-    pub(crate) events: Vec<Decoded>,
+    /// Room for events, of which the first `len` hold some.
+    room: Vec<Decoded>,
+    len: usize,
     /// Offset of the batch's data in the trace.
     pub(crate) data_offset: u64,
     /// Why the events end before the batch does.
@@ -32,9 +67,24 @@ pub(crate) struct Chunk {
     pub(crate) after_gap: bool,
 }
 
+impl Chunk {
+    #[inline(always)]
+    pub(crate) fn events(&self) -> &[Decoded] {
+        &self.room[..self.len]
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.len = 0;
+        self.error = None;
+    }
+}
+
 /// Events in a chunk: large enough to make the hand-over between threads cheap, small enough that
 /// the chunks of a dozen threads stay in a core's cache.
 pub(crate) const CHUNK_EVENTS: usize = 1024;
+
+/// Bytes of the shortest event: its type and its time delta.
+const MIN_EVENT_BYTES: usize = 2;
 
 /// The data of a batch of events.
 #[derive(Debug)]
@@ -93,8 +143,7 @@ impl ThreadStream {
     /// Decodes the next events into `chunk`, replacing what is in it. The chunk stays empty, with
     /// no error, only if the stream is exhausted.
     pub(crate) fn decode(&mut self, chunk: &mut Chunk, context: &DecodeContext) {
-        chunk.events.clear();
-        chunk.error = None;
+        chunk.clear();
         let Some(batch) = self.batches.front() else {
             return;
         };
@@ -107,29 +156,35 @@ impl ThreadStream {
             time = context.clock.nanos(batch.time);
         }
         let tables = &*context.tables;
-        chunk.events.reserve(CHUNK_EVENTS);
-        while at < data.len() && chunk.events.len() < CHUNK_EVENTS {
-            let (event, length) = match decode_event(&data[at..]) {
+        // No more room than the data can fill: a hostile trace may have very many short batches.
+        let room = CHUNK_EVENTS.min((data.len() - at).div_ceil(MIN_EVENT_BYTES));
+        if chunk.room.len() < room {
+            chunk.room.resize(room, Decoded::BLANK);
+        }
+        let mut decoded = 0;
+        for event in &mut chunk.room {
+            if at >= data.len() {
+                break;
+            }
+            let (event_type, length) = match decode_event_into(&data[at..], &mut event.words) {
                 Ok(decoded) => decoded,
                 Err(error) => {
                     chunk.error = Some((at as u32, error));
                     break;
                 }
             };
-            let &[delta, ref args @ ..] = event.padded_args();
-            time = time.wrapping_add(context.clock.nanos(delta));
-            chunk.events.push(Decoded {
-                time,
-                args: *args,
-                at: at as u32,
-                event_type: event.event_type,
-                dangling: is_dangling(event.event_type, args, tables),
-            });
+            event.dangling = is_dangling(event_type, &event.words, tables);
+            time = time.wrapping_add(context.clock.nanos(event.words[0]));
+            event.words[0] = time as u64;
+            event.at = at as u32;
+            event.event_type = event_type;
             at += length;
+            decoded += 1;
             if time == 0 {
                 time = context.clock.nanos(batch.time);
             }
         }
+        chunk.len = decoded;
         self.decoded = at;
         self.time = time;
         if at == data.len() {
@@ -157,21 +212,45 @@ pub(crate) struct DecodeContext {
     pub(crate) pool: BufferPool,
 }
 
-/// For each wire byte, which arguments (without the time delta) are string ids (low four bits) and
-/// stack ids (high four bits).
-const REFERENCES: [u8; 256] = {
-    let mut references = [0; 256];
+/// Which of an event's numbers are ids of the generation's tables, as places in
+/// [`Decoded::words`].
+#[derive(Clone, Copy)]
+struct References {
+    string: u8,
+    stack: u8,
+    /// Whether there are more: they are looked for one by one.
+    more: bool,
+}
+
+/// The place of the time, which refers to nothing: what stands there is masked to 0.
+const NO_REFERENCE: u8 = 0;
+
+/// The references of each timed event, by wire byte.
+const REFERENCES: [References; 256] = {
+    let none = References {
+        string: NO_REFERENCE,
+        stack: NO_REFERENCE,
+        more: false,
+    };
+    let mut references = [none; 256];
     let mut row = 0;
     while row < SPECS.len() {
         let spec = &SPECS[row];
         if spec.is_timed() {
-            let mut arg = 1;
+            let entry = &mut references[spec.event_type as usize];
+            let mut arg = 0;
             while arg < spec.args.len() {
-                references[spec.event_type as usize] |= match spec.args[arg].kind {
-                    ArgKind::String => 1 << (arg - 1),
-                    ArgKind::Stack => 16 << (arg - 1),
-                    _ => 0,
-                };
+                match spec.args[arg].kind {
+                    ArgKind::String => {
+                        entry.more |= entry.string != NO_REFERENCE;
+                        entry.string = arg as u8;
+                    }
+                    ArgKind::Stack => {
+                        entry.more |= entry.stack != NO_REFERENCE;
+                        entry.stack = arg as u8;
+                    }
+                    _ => {}
+                }
                 arg += 1;
             }
         }
@@ -180,27 +259,36 @@ const REFERENCES: [u8; 256] = {
     references
 };
 
-/// Whether an event names a string or stack that is not there.
+/// Whether an event names a string or stack that is not there. `words` still has the time delta.
 #[inline(always)]
-fn is_dangling(event_type: EventType, args: &[u64; 4], tables: &Tables) -> bool {
-    let references = REFERENCES[event_type as usize];
-    let mut dangling = false;
-    for (i, &arg) in args.iter().enumerate() {
-        if references & (1 << i) != 0 {
-            dangling |= !tables.strings.contains(arg);
-        }
-        if references & (16 << i) != 0 {
-            dangling |= !tables.stacks.contains(arg);
-        }
-    }
-    dangling
+fn is_dangling(event_type: EventType, words: &[u64; MAX_ARGS], tables: &Tables) -> bool {
+    let References {
+        string,
+        stack,
+        more,
+    } = REFERENCES[event_type as usize];
+    let id = |place: u8| {
+        let mask = u64::from(place == NO_REFERENCE).wrapping_sub(1);
+        words.get(place as usize).copied().unwrap_or(0) & mask
+    };
+    // Without short-circuits: ids are hardly ever missing, so one branch is enough.
+    let sound = tables.strings.is_contiguous_to(id(string))
+        & tables.stacks.is_contiguous_to(id(stack))
+        & !more;
+    !sound && find_dangling_words(event_type, words, tables)
+}
+
+#[cold]
+fn find_dangling_words(event_type: EventType, words: &[u64; MAX_ARGS], tables: &Tables) -> bool {
+    let &[_, a, b, c, d] = words;
+    find_dangling(event_type, &[a, b, c, d], tables).is_some()
 }
 
 /// The first string or stack that an event names and that is not there.
 #[cold]
 pub(crate) fn find_dangling(
     event_type: EventType,
-    args: &[u64; 4],
+    args: &Args,
     tables: &Tables,
 ) -> Option<crate::error::ErrorKind> {
     use crate::error::ErrorKind;

@@ -45,10 +45,16 @@ impl StringTable {
         }
     }
 
+    /// See [`IdTable::is_contiguous_to`].
+    #[inline]
+    pub(crate) fn is_contiguous_to(&self, id: u64) -> bool {
+        self.index.is_contiguous_to(id)
+    }
+
     /// Whether an id is 0 or defined.
     #[inline]
     pub(crate) fn contains(&self, id: u64) -> bool {
-        id == 0 || self.index.get(id).is_some()
+        self.index.contains(id)
     }
 }
 
@@ -106,10 +112,16 @@ pub(crate) struct StackTable {
 }
 
 impl StackTable {
+    /// See [`IdTable::is_contiguous_to`].
+    #[inline]
+    pub(crate) fn is_contiguous_to(&self, id: u64) -> bool {
+        self.index.is_contiguous_to(id)
+    }
+
     /// Whether an id is 0 or defined.
     #[inline]
     pub(crate) fn contains(&self, id: u64) -> bool {
-        id == 0 || self.index.get(id).is_some()
+        self.index.contains(id)
     }
 
     /// The frames of a stack, leaf first; none for an unknown id.

@@ -104,6 +104,27 @@ pub fn decode_event(bytes: &[u8]) -> Result<(RawEvent, usize), DecodeError> {
     Ok((RawEvent::new(event_type, [a, b, c, d, e]), length))
 }
 
+/// As [`decode_event`], with the event's numbers written to the start of `args`; the rest of `args`
+/// keeps what it had. For decoding many events into memory without a copy of each.
+///
+/// # Errors
+///
+/// As [`decode_event`].
+#[inline(always)]
+pub fn decode_event_into(
+    bytes: &[u8],
+    args: &mut [u64; MAX_ARGS],
+) -> Result<(EventType, usize), DecodeError> {
+    if let Some(window) = bytes.first_chunk()
+        && let Some(decoded) = decode_window_into(window, args)
+    {
+        return Ok(decoded);
+    }
+    let (event, length) = decode_near_end(bytes)?;
+    *args = event.args;
+    Ok((event.event_type, length))
+}
+
 /// Bytes that [`decode_in_window`] looks at.
 const WINDOW: usize = 64;
 const _: () = assert!(WINDOW.is_power_of_two() && WINDOW >= MAX_TIMED_EVENT_BYTES);
@@ -111,9 +132,18 @@ const _: () = assert!(WINDOW.is_power_of_two() && WINDOW >= MAX_TIMED_EVENT_BYTE
 /// Decodes the timed event at the start of `window`; `None` if there is none or it is malformed.
 #[inline(always)]
 pub(crate) fn decode_in_window(window: &[u8; WINDOW]) -> Option<(RawEvent, usize)> {
+    let mut args = [0; MAX_ARGS];
+    let (event_type, length) = decode_window_into(window, &mut args)?;
+    Some((RawEvent { event_type, args }, length))
+}
+
+#[inline(always)]
+fn decode_window_into(
+    window: &[u8; WINDOW],
+    args: &mut [u64; MAX_ARGS],
+) -> Option<(EventType, usize)> {
     let event_type = EventType::timed_from_wire(window[0])?;
     let arity = TIMED_ARITY[window[0] as usize] as usize;
-    let mut args = [0; MAX_ARGS];
     let mut at = 1;
     let byte = |at: usize| u64::from(window[at % WINDOW]);
     for arg in args.iter_mut().take(arity) {
@@ -141,7 +171,7 @@ pub(crate) fn decode_in_window(window: &[u8; WINDOW]) -> Option<(RawEvent, usize
         *arg = value;
         at += n;
     }
-    Some((RawEvent { event_type, args }, at))
+    Some((event_type, at))
 }
 
 #[cold]

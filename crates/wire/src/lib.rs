@@ -41,7 +41,7 @@ mod version;
 // mod format_doc;
 
 pub use batch::{BatchHeader, BatchKind, Frame, FramingError, parse_frame};
-pub use decode::{DecodeError, RawEvent, decode_event};
+pub use decode::{DecodeError, RawEvent, decode_event, decode_event_into};
 pub use encode::{EncodeError, encode_event};
 // pub use format_doc::format_markdown;
 pub use ids::{Generation, GoroutineId, ProcId, StackId, StringId, TaskId, ThreadId, Ticks};

@@ -2,7 +2,7 @@
 
 use exectrace_wire::{GoStatus, GoroutineId, ProcId, ProcStatus};
 
-use super::{Advance, Goroutine, NO_SLOT, Ordering, Thread, ThreadSlot, go_state};
+use super::{Advance, Goroutine, NO_SLOT, Ordering, Refusal, Thread, ThreadSlot, go_state, refuse};
 use crate::{
     error::OrderError,
     record::NONE,
@@ -16,12 +16,12 @@ impl Ordering {
         at: Thread,
         event: &Decoded,
         status: GoStatus,
-    ) -> Result<Advance, OrderError> {
+    ) -> Result<Advance, Refusal> {
         at.require_proc()?;
         if let Some(slot) = self.goroutine_of(at) {
             self.require_status(slot, GoStatus::Running)?;
         }
-        let id = event.args[0];
+        let id = event.args()[0];
         self.add_goroutine(id, status)?;
         self.emit_goroutine(at, event, id, GoState::NotExist, go_state(status));
         Ok(Advance::Done)
@@ -33,10 +33,10 @@ impl Ordering {
         slot: ThreadSlot,
         at: Thread,
         event: &Decoded,
-    ) -> Result<Advance, OrderError> {
+    ) -> Result<Advance, Refusal> {
         at.require_thread()?;
         at.forbid_goroutine()?;
-        let id = event.args[0];
+        let id = event.args()[0];
         let goroutine = self.add_goroutine(id, GoStatus::Syscall)?;
         self.bind_goroutine(slot, id, goroutine);
         self.emit_goroutine(at, event, id, GoState::NotExist, GoState::Syscall);
@@ -54,14 +54,14 @@ impl Ordering {
         slot: ThreadSlot,
         at: Thread,
         event: &Decoded,
-    ) -> Result<Advance, OrderError> {
+    ) -> Result<Advance, Refusal> {
         at.require_goroutine()?;
         let goroutine = self.existing(at)?;
         self.require_status(goroutine, GoStatus::Syscall)?;
         if at.proc != NONE {
             let proc = &mut self.procs[at.proc_slot];
             if proc.status != ProcStatus::Syscall {
-                return Err(OrderError::ProcState {
+                return refuse(OrderError::ProcState {
                     id: ProcId(at.proc),
                     expected: "in a system call",
                     found: proc.status,
@@ -69,11 +69,7 @@ impl Ordering {
             }
             proc.status = ProcStatus::SyscallAbandoned;
             self.bind_proc(slot, NONE, NO_SLOT);
-            let steal = Decoded {
-                event_type: exectrace_wire::EventType::ProcSteal,
-                args: [at.proc, 0, 0, 0],
-                ..*event
-            };
+            let steal = event.derive(exectrace_wire::EventType::ProcSteal, [at.proc, 0, 0, 0]);
             self.emit_proc(at, &steal, at.proc, ProcState::Running, ProcState::Idle);
         }
         self.remove_goroutine(goroutine);
@@ -87,8 +83,8 @@ impl Ordering {
         slot: ThreadSlot,
         at: Thread,
         event: &Decoded,
-    ) -> Result<Advance, OrderError> {
-        let [id, number, ..] = event.args;
+    ) -> Result<Advance, Refusal> {
+        let [id, number, ..] = event.args();
         let Some(goroutine) = self.ready(id, GoStatus::Runnable, number) else {
             // It may be created, or have its status reported, on a thread that we have not come to.
             return Ok(Advance::NotYet);
@@ -110,7 +106,7 @@ impl Ordering {
         at: Thread,
         event: &Decoded,
         status: GoStatus,
-    ) -> Result<Advance, OrderError> {
+    ) -> Result<Advance, Refusal> {
         at.require_user()?;
         let goroutine = self.existing(at)?;
         self.require_status(goroutine, GoStatus::Running)?;
@@ -125,7 +121,7 @@ impl Ordering {
         slot: ThreadSlot,
         at: Thread,
         event: &Decoded,
-    ) -> Result<Advance, OrderError> {
+    ) -> Result<Advance, Refusal> {
         at.require_user()?;
         let goroutine = self.existing(at)?;
         self.require_status(goroutine, GoStatus::Running)?;
@@ -135,12 +131,8 @@ impl Ordering {
         Ok(Advance::Done)
     }
 
-    pub(super) fn go_unblock(
-        &mut self,
-        at: Thread,
-        event: &Decoded,
-    ) -> Result<Advance, OrderError> {
-        let [id, number, ..] = event.args;
+    pub(super) fn go_unblock(&mut self, at: Thread, event: &Decoded) -> Result<Advance, Refusal> {
+        let [id, number, ..] = event.args();
         let Some(goroutine) = self.ready(id, GoStatus::Waiting, number) else {
             // As in `go_start`. There is no context to check: anything can unblock a goroutine,
             // also a thread without a proc.
@@ -161,12 +153,12 @@ impl Ordering {
         at: Thread,
         event: &Decoded,
         destroy: bool,
-    ) -> Result<Advance, OrderError> {
+    ) -> Result<Advance, Refusal> {
         use exectrace_wire::EventType as T;
         at.require_user()?;
         let current = self.existing(at)?;
         self.require_status(current, GoStatus::Running)?;
-        let [id, number, ..] = event.args;
+        let [id, number, ..] = event.args();
         let Some(next) = self.ready(id, GoStatus::Waiting, number) else {
             // As in `go_start`.
             return Ok(Advance::NotYet);
@@ -177,11 +169,7 @@ impl Ordering {
         state.sequence = sequence;
         self.emit_goroutine(at, event, id, GoState::Waiting, GoState::Runnable);
 
-        let leave = Decoded {
-            event_type: if destroy { T::GoDestroy } else { T::GoBlock },
-            args: [0; 4],
-            ..*event
-        };
+        let leave = event.derive(if destroy { T::GoDestroy } else { T::GoBlock }, [0; 4]);
         let to = if destroy {
             GoState::NotExist
         } else {
@@ -194,10 +182,7 @@ impl Ordering {
             self.goroutines[current].status = GoStatus::Waiting;
         }
 
-        let start = Decoded {
-            event_type: T::GoStart,
-            ..*event
-        };
+        let start = event.derive(T::GoStart, event.args());
         let between = Thread {
             goroutine: NONE,
             goroutine_slot: NO_SLOT,
@@ -212,18 +197,18 @@ impl Ordering {
         &mut self,
         at: Thread,
         event: &Decoded,
-    ) -> Result<Advance, OrderError> {
+    ) -> Result<Advance, Refusal> {
         at.require_user()?;
         let goroutine = self.existing(at)?;
         self.require_status(goroutine, GoStatus::Running)?;
         // The proc's sequence only tells which system call a later steal interrupts. It is on this
         // thread, so it cannot be early: a wrong number is an error.
-        let sequence = self.sequence(event.args[0]);
+        let sequence = self.sequence(event.args()[0]);
         let proc = &mut self.procs[at.proc_slot];
         if !sequence.succeeds(proc.sequence) {
-            return Err(OrderError::ProcSequence {
+            return refuse(OrderError::ProcSequence {
                 id: ProcId(at.proc),
-                found: event.args[0],
+                found: event.args()[0],
             });
         }
         proc.sequence = sequence;
@@ -237,13 +222,13 @@ impl Ordering {
         &mut self,
         at: Thread,
         event: &Decoded,
-    ) -> Result<Advance, OrderError> {
+    ) -> Result<Advance, Refusal> {
         at.require_user()?;
         let goroutine = self.existing(at)?;
         self.require_status(goroutine, GoStatus::Syscall)?;
         let proc = &mut self.procs[at.proc_slot];
         if proc.status != ProcStatus::Syscall {
-            return Err(OrderError::ProcState {
+            return refuse(OrderError::ProcState {
                 id: ProcId(at.proc),
                 expected: "in a system call",
                 found: proc.status,
@@ -260,7 +245,7 @@ impl Ordering {
         slot: ThreadSlot,
         at: Thread,
         event: &Decoded,
-    ) -> Result<Advance, OrderError> {
+    ) -> Result<Advance, Refusal> {
         if at.proc != NONE && self.procs[at.proc_slot].status == ProcStatus::Syscall {
             // The event says that the proc was lost during the system call: the stop or the steal
             // that took it must come first. A proc in another state is a new one.
@@ -282,29 +267,29 @@ impl Ordering {
         slot: ThreadSlot,
         mut at: Thread,
         event: &Decoded,
-    ) -> Result<Advance, OrderError> {
-        let [id, thread, status, _] = event.args;
+    ) -> Result<Advance, Refusal> {
+        let [id, thread, status, _] = event.args();
         let Some(status) = GoStatus::from_wire(status) else {
-            return Err(OrderError::BadStatus(status));
+            return refuse(OrderError::BadStatus(status));
         };
         // 1. Against what is known of the goroutine.
         let known = self.goroutine_slots.get(id);
         match known {
             Some(known) if self.goroutines[known].status != status => {
-                return Err(OrderError::InconsistentGoroutine {
+                return refuse(OrderError::InconsistentGoroutine {
                     id: GoroutineId(id),
                     expected: go_state(self.goroutines[known].status),
                     found: go_state(status),
                 });
             }
-            None if !self.initial => return Err(OrderError::LateGoroutine(GoroutineId(id))),
+            None if !self.initial => return refuse(OrderError::LateGoroutine(GoroutineId(id))),
             _ => {}
         }
         // 2. Against what is known of the thread that it is in a system call on.
         let mut elsewhere = None;
         if status == GoStatus::Syscall {
             if thread == NONE {
-                return Err(OrderError::SyscallWithoutThread(GoroutineId(id)));
+                return refuse(OrderError::SyscallWithoutThread(GoroutineId(id)));
             }
             let runs = if thread == at.id {
                 (!self.initial).then_some(at.goroutine)
@@ -318,7 +303,7 @@ impl Ordering {
                 && found != id
             {
                 let found = (found != NONE).then_some(GoroutineId(found));
-                return Err(OrderError::SyscallOnOtherThread {
+                return refuse(OrderError::SyscallOnOtherThread {
                     id: GoroutineId(id),
                     found,
                 });
@@ -370,18 +355,18 @@ impl Ordering {
 
     /// The slot of the context's goroutine.
     #[inline]
-    pub(super) fn existing(&self, at: Thread) -> Result<u32, OrderError> {
+    pub(super) fn existing(&self, at: Thread) -> Result<u32, Refusal> {
         self.goroutine_of(at)
-            .ok_or(OrderError::UnknownGoroutine(GoroutineId(at.goroutine)))
+            .ok_or_else(|| Box::new(OrderError::UnknownGoroutine(GoroutineId(at.goroutine))))
     }
 
     #[inline]
-    fn require_status(&self, slot: u32, expected: GoStatus) -> Result<(), OrderError> {
+    fn require_status(&self, slot: u32, expected: GoStatus) -> Result<(), Refusal> {
         let goroutine = &self.goroutines[slot];
         if goroutine.status == expected {
             return Ok(());
         }
-        Err(OrderError::GoroutineState {
+        refuse(OrderError::GoroutineState {
             id: GoroutineId(goroutine.id),
             expected: go_state(expected),
             found: go_state(goroutine.status),
@@ -389,9 +374,9 @@ impl Ordering {
     }
 
     #[inline]
-    fn add_goroutine(&mut self, id: u64, status: GoStatus) -> Result<u32, OrderError> {
+    fn add_goroutine(&mut self, id: u64, status: GoStatus) -> Result<u32, Refusal> {
         if self.goroutine_slots.get(id).is_some() {
-            return Err(OrderError::GoroutineExists(GoroutineId(id)));
+            return refuse(OrderError::GoroutineExists(GoroutineId(id)));
         }
         Ok(self.insert_goroutine(id, status))
     }

@@ -38,6 +38,14 @@ pub(crate) enum Advance {
     NotYet,
 }
 
+/// An error, behind a pointer so that results on the hot path fit in registers.
+type Refusal = Box<OrderError>;
+
+#[cold]
+fn refuse<T>(error: OrderError) -> Result<T, Refusal> {
+    Err(Box::new(error))
+}
+
 /// A place in the sequence that a resource's transitions have within a generation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Sequence {
@@ -133,8 +141,10 @@ pub(crate) struct Ordering {
     gc_sequence: u64,
     names: Names,
     queue: [Record; MAX_RECORDS],
-    queued: usize,
-    delivered: usize,
+    /// How many records of the queue are filled.
+    queued: u8,
+    /// How many of them were handed out.
+    popped: u8,
     /// Text of the queued record whose kind is [`What::Kept`].
     kept: Vec<u8>,
 }
@@ -167,7 +177,7 @@ impl Ordering {
             names: Names::default(),
             queue: [blank; MAX_RECORDS],
             queued: 0,
-            delivered: 0,
+            popped: 0,
             kept: Vec::new(),
         }
     }
@@ -190,14 +200,15 @@ impl Ordering {
         }))
     }
 
-    /// The next record that is due, if one is.
+    /// The next record of the last advance, if it made more than the first, which is handed out by
+    /// the advance itself.
     #[inline]
     pub(crate) fn pop(&mut self) -> Option<usize> {
-        if self.delivered == self.queued {
+        if self.popped >= self.queued {
             return None;
         }
-        self.delivered += 1;
-        Some(self.delivered - 1)
+        self.popped += 1;
+        Some(usize::from(self.popped) - 1)
     }
 
     /// A record that [`Self::pop`] named.
@@ -216,17 +227,18 @@ impl Ordering {
     pub(crate) fn enqueue_alone(&mut self, record: Record) -> usize {
         self.queue[0] = record;
         self.queued = 1;
-        self.delivered = 1;
+        self.popped = 1;
         0
     }
 
     /// Forgets records that were not delivered.
     pub(crate) fn clear_queue(&mut self) {
         self.queued = 0;
-        self.delivered = 0;
+        self.popped = 0;
     }
 
-    /// Tries to let an event come next.
+    /// Tries to let an event come next. On success its first record is at 0; the rest is to be
+    /// popped.
     ///
     /// # Errors
     ///
@@ -237,10 +249,10 @@ impl Ordering {
         slot: ThreadSlot,
         event: &Decoded,
         tables: &Tables,
-    ) -> Result<Advance, OrderError> {
+    ) -> Result<Advance, Refusal> {
         use EventType as T;
         self.queued = 0;
-        self.delivered = 0;
+        self.popped = 1;
         let at = match self.threads.get(slot.0 as usize) {
             Some(thread) => *thread,
             None => NO_THREAD,
@@ -291,7 +303,7 @@ impl Ordering {
             | T::GoroutineStack
             | T::GoroutineStackAlloc
             | T::GoroutineStackFree => self.plain(at, event, at.require_thread()),
-            other => Err(OrderError::NotOrdered(other)),
+            other => refuse(OrderError::NotOrdered(other)),
         }
     }
 
@@ -301,8 +313,8 @@ impl Ordering {
         &mut self,
         at: Thread,
         event: &Decoded,
-        required: Result<(), OrderError>,
-    ) -> Result<Advance, OrderError> {
+        required: Result<(), Refusal>,
+    ) -> Result<Advance, Refusal> {
         required?;
         self.emit(at, event, What::Plain(event.event_type));
         Ok(Advance::Done)
@@ -327,14 +339,14 @@ impl Ordering {
 
     #[inline]
     fn emit_for(&mut self, at: Thread, event: &Decoded, what: What, resource: u64) {
-        self.queue[self.queued] = Record {
-            time: event.time,
+        self.queue[usize::from(self.queued)] = Record {
+            time: event.time(),
             thread: at.id,
             proc: at.proc,
             goroutine: at.goroutine,
             what,
             resource,
-            args: event.args,
+            args: event.args(),
         };
         self.queued += 1;
     }
@@ -379,29 +391,29 @@ impl Ordering {
 
 impl Thread {
     #[inline]
-    fn require_thread(&self) -> Result<(), OrderError> {
+    fn require_thread(&self) -> Result<(), Refusal> {
         if self.id == NONE {
-            Err(OrderError::NoThread)
+            refuse(OrderError::NoThread)
         } else {
             Ok(())
         }
     }
 
     #[inline]
-    fn require_proc(&self) -> Result<(), OrderError> {
+    fn require_proc(&self) -> Result<(), Refusal> {
         self.require_thread()?;
         if self.proc == NONE {
-            Err(OrderError::NoProc)
+            refuse(OrderError::NoProc)
         } else {
             Ok(())
         }
     }
 
     #[inline]
-    fn require_goroutine(&self) -> Result<(), OrderError> {
+    fn require_goroutine(&self) -> Result<(), Refusal> {
         self.require_thread()?;
         if self.goroutine == NONE {
-            Err(OrderError::NoGoroutine)
+            refuse(OrderError::NoGoroutine)
         } else {
             Ok(())
         }
@@ -409,21 +421,21 @@ impl Thread {
 
     /// The context of user code: a goroutine that runs on a proc.
     #[inline]
-    fn require_user(&self) -> Result<(), OrderError> {
+    fn require_user(&self) -> Result<(), Refusal> {
         self.require_proc()?;
         if self.goroutine == NONE {
-            Err(OrderError::NoGoroutine)
+            refuse(OrderError::NoGoroutine)
         } else {
             Ok(())
         }
     }
 
     #[inline]
-    fn forbid_goroutine(&self) -> Result<(), OrderError> {
+    fn forbid_goroutine(&self) -> Result<(), Refusal> {
         if self.goroutine == NONE {
             Ok(())
         } else {
-            Err(OrderError::UnexpectedGoroutine(GoroutineId(self.goroutine)))
+            refuse(OrderError::UnexpectedGoroutine(GoroutineId(self.goroutine)))
         }
     }
 }

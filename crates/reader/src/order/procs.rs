@@ -2,7 +2,7 @@
 
 use exectrace_wire::{ProcId, ProcStatus, ThreadId};
 
-use super::{Advance, NO_SLOT, Ordering, Proc, Thread, ThreadSlot, proc_state};
+use super::{Advance, NO_SLOT, Ordering, Proc, Refusal, Thread, ThreadSlot, proc_state, refuse};
 use crate::{error::OrderError, record::NONE, state::ProcState, stream::Decoded};
 
 impl Ordering {
@@ -11,8 +11,8 @@ impl Ordering {
         slot: ThreadSlot,
         at: Thread,
         event: &Decoded,
-    ) -> Result<Advance, OrderError> {
-        let [id, number, ..] = event.args;
+    ) -> Result<Advance, Refusal> {
+        let [id, number, ..] = event.args();
         let sequence = self.sequence(number);
         let proc = match self.proc_slots.get(id) {
             // A thread that still has a proc is in a system call, and we have not come to the
@@ -43,11 +43,11 @@ impl Ordering {
         slot: ThreadSlot,
         at: Thread,
         event: &Decoded,
-    ) -> Result<Advance, OrderError> {
+    ) -> Result<Advance, Refusal> {
         at.require_proc()?;
         let proc = &mut self.procs[at.proc_slot];
         if !matches!(proc.status, ProcStatus::Running | ProcStatus::Syscall) {
-            return Err(OrderError::ProcState {
+            return refuse(OrderError::ProcState {
                 id: ProcId(at.proc),
                 expected: "running or in a system call",
                 found: proc.status,
@@ -64,8 +64,8 @@ impl Ordering {
         slot: ThreadSlot,
         at: Thread,
         event: &Decoded,
-    ) -> Result<Advance, OrderError> {
-        let [id, number, thread, _] = event.args;
+    ) -> Result<Advance, Refusal> {
+        let [id, number, thread, _] = event.args();
         let sequence = self.sequence(number);
         let proc = match self.proc_slots.get(id) {
             Some(proc)
@@ -105,19 +105,22 @@ impl Ordering {
         at: Thread,
         id: u64,
         thread: u64,
-    ) -> Result<ThreadSlot, OrderError> {
-        let victim = if thread == at.id {
-            slot
-        } else {
-            let known = self.thread_slots.get(&thread).copied();
-            ThreadSlot(known.ok_or(OrderError::StolenFromUnknownThread(ThreadId(thread)))?)
-        };
+    ) -> Result<ThreadSlot, Refusal> {
+        let victim =
+            if thread == at.id {
+                slot
+            } else {
+                let known = self.thread_slots.get(&thread).copied();
+                ThreadSlot(known.ok_or_else(|| {
+                    Box::new(OrderError::StolenFromUnknownThread(ThreadId(thread)))
+                })?)
+            };
         let holds = self
             .threads
             .get(victim.0 as usize)
             .map_or(NONE, |thread| thread.proc);
         if holds != id {
-            return Err(OrderError::StolenFromWrongThread {
+            return refuse(OrderError::StolenFromWrongThread {
                 id: ProcId(id),
                 thread: ThreadId(thread),
                 found: (holds != NONE).then_some(ProcId(holds)),
@@ -132,10 +135,10 @@ impl Ordering {
         slot: ThreadSlot,
         mut at: Thread,
         event: &Decoded,
-    ) -> Result<Advance, OrderError> {
-        let [id, status, ..] = event.args;
+    ) -> Result<Advance, Refusal> {
+        let [id, status, ..] = event.args();
         let Some(status) = ProcStatus::from_wire(status) else {
-            return Err(OrderError::BadStatus(status));
+            return refuse(OrderError::BadStatus(status));
         };
         let sequence = self.sequence(0);
         let (from, to, proc) = match self.proc_slots.get(id) {
@@ -146,12 +149,12 @@ impl Ordering {
                     // the event belongs into the context of the thread that holds it.
                     (ProcStatus::Syscall, ProcStatus::SyscallAbandoned) => {
                         let holder = self.threads.iter().find(|thread| thread.proc == id);
-                        at = *holder.ok_or(OrderError::NoHolder(ProcId(id)))?;
+                        at = *holder.ok_or_else(|| Box::new(OrderError::NoHolder(ProcId(id))))?;
                         (ProcState::Running, ProcState::Running)
                     }
                     _ if tracked == status => (proc_state(status), proc_state(status)),
                     _ => {
-                        return Err(OrderError::InconsistentProc {
+                        return refuse(OrderError::InconsistentProc {
                             id: ProcId(id),
                             expected: tracked,
                             found: status,

@@ -2,7 +2,9 @@
 
 use exectrace_wire::{EventType, GoroutineId, ProcId};
 
-use super::{Advance, GcPhase, NO_SLOT, NameId, Ordering, Thread, tasks::OpenRegion};
+use super::{
+    Advance, GcPhase, NO_SLOT, NameId, Ordering, Refusal, Thread, refuse, tasks::OpenRegion,
+};
 use crate::{error::OrderError, record::What, stream::Decoded, tables::Tables};
 
 /// The open ranges and regions of a goroutine.
@@ -59,14 +61,14 @@ impl Ordering {
         at: Thread,
         event: &Decoded,
         tables: &Tables,
-    ) -> Result<Advance, OrderError> {
+    ) -> Result<Advance, Refusal> {
         at.require_user()?;
         let goroutine = self.existing(at)?;
         let range = match event.event_type {
             EventType::STWBegin => OpenRange {
                 start: EventType::STWBegin,
-                kind: event.args[0],
-                name: self.names.of_string(event.args[0], &tables.strings),
+                kind: event.args()[0],
+                name: self.names.of_string(event.args()[0], &tables.strings),
             },
             _ => ASSIST,
         };
@@ -75,11 +77,11 @@ impl Ordering {
         Ok(Advance::Done)
     }
 
-    fn open_range(&mut self, goroutine: u32, range: OpenRange) -> Result<(), OrderError> {
+    fn open_range(&mut self, goroutine: u32, range: OpenRange) -> Result<(), Refusal> {
         let slot = self.open_slot(goroutine);
         let ranges = &mut self.open[slot].ranges;
         if ranges.iter().any(|open| open.is_same_as(&range)) {
-            return Err(OrderError::RangeOpen);
+            return refuse(OrderError::RangeOpen);
         }
         ranges.push(range);
         Ok(())
@@ -89,14 +91,14 @@ impl Ordering {
         &mut self,
         at: Thread,
         event: &Decoded,
-    ) -> Result<Advance, OrderError> {
+    ) -> Result<Advance, Refusal> {
         at.require_user()?;
         let goroutine = self.existing(at)?;
         let start = event.event_type.spec().range_start;
         let slot = self.open_slot(goroutine);
         let ranges = &mut self.open[slot].ranges;
         let Some(index) = ranges.iter().position(|open| Some(open.start) == start) else {
-            return Err(OrderError::RangeNotOpen);
+            return refuse(OrderError::RangeNotOpen);
         };
         let range = ranges.swap_remove(index);
         if event.event_type == EventType::STWEnd {
@@ -116,12 +118,12 @@ impl Ordering {
         &mut self,
         at: Thread,
         event: &Decoded,
-    ) -> Result<Advance, OrderError> {
-        let id = event.args[0];
+    ) -> Result<Advance, Refusal> {
+        let id = event.args()[0];
         let goroutine = self
             .goroutine_slots
             .get(id)
-            .ok_or(OrderError::UnknownGoroutine(GoroutineId(id)))?;
+            .ok_or_else(|| Box::new(OrderError::UnknownGoroutine(GoroutineId(id))))?;
         if self.initial {
             self.open_range(goroutine, ASSIST)?;
         } else {
@@ -131,33 +133,29 @@ impl Ordering {
                 .iter()
                 .any(|open| open.is_same_as(&ASSIST))
             {
-                return Err(OrderError::RangeNotOpen);
+                return refuse(OrderError::RangeNotOpen);
             }
         }
         self.emit(at, event, What::Plain(event.event_type));
         Ok(Advance::Done)
     }
 
-    pub(super) fn sweep_begin(
-        &mut self,
-        at: Thread,
-        event: &Decoded,
-    ) -> Result<Advance, OrderError> {
+    pub(super) fn sweep_begin(&mut self, at: Thread, event: &Decoded) -> Result<Advance, Refusal> {
         at.require_proc()?;
         let proc = &mut self.procs[at.proc_slot];
         if proc.sweeping {
-            return Err(OrderError::RangeOpen);
+            return refuse(OrderError::RangeOpen);
         }
         proc.sweeping = true;
         self.emit(at, event, What::Plain(event.event_type));
         Ok(Advance::Done)
     }
 
-    pub(super) fn sweep_end(&mut self, at: Thread, event: &Decoded) -> Result<Advance, OrderError> {
+    pub(super) fn sweep_end(&mut self, at: Thread, event: &Decoded) -> Result<Advance, Refusal> {
         at.require_proc()?;
         let proc = &mut self.procs[at.proc_slot];
         if !proc.sweeping {
-            return Err(OrderError::RangeNotOpen);
+            return refuse(OrderError::RangeNotOpen);
         }
         proc.sweeping = false;
         self.emit(at, event, What::Plain(event.event_type));
@@ -165,19 +163,15 @@ impl Ordering {
     }
 
     /// May come from any context, like [`Self::assist_active`].
-    pub(super) fn sweep_active(
-        &mut self,
-        at: Thread,
-        event: &Decoded,
-    ) -> Result<Advance, OrderError> {
-        let id = event.args[0];
+    pub(super) fn sweep_active(&mut self, at: Thread, event: &Decoded) -> Result<Advance, Refusal> {
+        let id = event.args()[0];
         let slot = self
             .proc_slots
             .get(id)
-            .ok_or(OrderError::UnknownProc(ProcId(id)))?;
+            .ok_or_else(|| Box::new(OrderError::UnknownProc(ProcId(id))))?;
         let proc = &mut self.procs[slot];
         if self.initial == proc.sweeping {
-            return Err(if proc.sweeping {
+            return refuse(if proc.sweeping {
                 OrderError::RangeOpen
             } else {
                 OrderError::RangeNotOpen
@@ -191,19 +185,19 @@ impl Ordering {
     /// The mark phase goes on from an earlier generation. Its sequence is global: begin and end may
     /// be on different threads, and only the sequence tells one cycle from the next if times are
     /// wrong.
-    pub(super) fn gc_active(&mut self, at: Thread, event: &Decoded) -> Result<Advance, OrderError> {
-        let number = event.args[0];
+    pub(super) fn gc_active(&mut self, at: Thread, event: &Decoded) -> Result<Advance, Refusal> {
+        let number = event.args()[0];
         if self.initial {
             if self.gc_phase != GcPhase::Undetermined {
                 let expected = "an ongoing mark phase to be the first GC event of the trace";
-                return Err(OrderError::GcPhase { expected });
+                return refuse(OrderError::GcPhase { expected });
             }
         } else {
             if number != self.gc_sequence.wrapping_add(1) {
                 return Ok(Advance::NotYet);
             }
             if self.gc_phase != GcPhase::Running {
-                return Err(OrderError::GcPhase {
+                return refuse(OrderError::GcPhase {
                     expected: "a mark phase to be in progress",
                 });
             }
@@ -212,13 +206,13 @@ impl Ordering {
         self.enter_gc_phase(at, event, GcPhase::Running)
     }
 
-    pub(super) fn gc_begin(&mut self, at: Thread, event: &Decoded) -> Result<Advance, OrderError> {
+    pub(super) fn gc_begin(&mut self, at: Thread, event: &Decoded) -> Result<Advance, Refusal> {
         if self.gc_phase != GcPhase::Undetermined {
-            if event.args[0] != self.gc_sequence.wrapping_add(1) {
+            if event.args()[0] != self.gc_sequence.wrapping_add(1) {
                 return Ok(Advance::NotYet);
             }
             if self.gc_phase == GcPhase::Running {
-                return Err(OrderError::GcPhase {
+                return refuse(OrderError::GcPhase {
                     expected: "no mark phase to be in progress",
                 });
             }
@@ -227,12 +221,12 @@ impl Ordering {
         self.enter_gc_phase(at, event, GcPhase::Running)
     }
 
-    pub(super) fn gc_end(&mut self, at: Thread, event: &Decoded) -> Result<Advance, OrderError> {
-        if event.args[0] != self.gc_sequence.wrapping_add(1) {
+    pub(super) fn gc_end(&mut self, at: Thread, event: &Decoded) -> Result<Advance, Refusal> {
+        if event.args()[0] != self.gc_sequence.wrapping_add(1) {
             return Ok(Advance::NotYet);
         }
         if self.gc_phase != GcPhase::Running {
-            return Err(OrderError::GcPhase {
+            return refuse(OrderError::GcPhase {
                 expected: "a mark phase to be in progress",
             });
         }
@@ -245,9 +239,9 @@ impl Ordering {
         at: Thread,
         event: &Decoded,
         phase: GcPhase,
-    ) -> Result<Advance, OrderError> {
+    ) -> Result<Advance, Refusal> {
         self.gc_phase = phase;
-        self.gc_sequence = event.args[0];
+        self.gc_sequence = event.args()[0];
         self.emit(at, event, What::Plain(event.event_type));
         Ok(Advance::Done)
     }

@@ -2,7 +2,7 @@
 
 use exectrace_wire::{GoroutineId, TaskId};
 
-use super::{Advance, NameId, Ordering, Thread};
+use super::{Advance, NameId, Ordering, Refusal, Thread, refuse};
 use crate::{error::OrderError, record::What, stream::Decoded, tables::Tables};
 
 /// A task that has begun.
@@ -25,10 +25,10 @@ impl Ordering {
         at: Thread,
         event: &Decoded,
         tables: &Tables,
-    ) -> Result<Advance, OrderError> {
-        let [id, parent, name, _] = event.args;
+    ) -> Result<Advance, Refusal> {
+        let [id, parent, name, _] = event.args();
         if self.task_slots.get(id).is_some() {
-            return Err(OrderError::TaskActive(TaskId(id)));
+            return refuse(OrderError::TaskActive(TaskId(id)));
         }
         at.require_user()?;
         // A missing name is reported with the delivered event; until then it is empty.
@@ -41,19 +41,17 @@ impl Ordering {
         };
         let slot = self.tasks.insert(ActiveTask { parent, name });
         self.task_slots.insert(id, slot);
-        let event = Decoded {
-            args: [id, parent, event.args[2], event.args[3]],
-            ..*event
-        };
+        let [_, _, name, stack] = event.args();
+        let event = event.derive(event.event_type, [id, parent, name, stack]);
         self.emit(at, &event, What::Plain(event.event_type));
         Ok(Advance::Done)
     }
 
     /// The end of a task gets the type and the parent of its beginning. A task that began before
     /// the trace is fine, and so is one that ends twice.
-    pub(super) fn task_end(&mut self, at: Thread, event: &Decoded) -> Result<Advance, OrderError> {
+    pub(super) fn task_end(&mut self, at: Thread, event: &Decoded) -> Result<Advance, Refusal> {
         at.require_user()?;
-        let [id, stack, ..] = event.args;
+        let [id, stack, ..] = event.args();
         self.kept.clear();
         let mut parent = TaskId::NONE.0;
         if let Some(slot) = self.task_slots.remove(id) {
@@ -63,10 +61,7 @@ impl Ordering {
             self.tasks.free(slot);
             parent = task.parent;
         }
-        let event = Decoded {
-            args: [id, stack, parent, 0],
-            ..*event
-        };
+        let event = event.derive(event.event_type, [id, stack, parent, 0]);
         self.emit(at, &event, What::Kept(event.event_type));
         Ok(Advance::Done)
     }
@@ -76,7 +71,7 @@ impl Ordering {
         at: Thread,
         event: &Decoded,
         tables: &Tables,
-    ) -> Result<Advance, OrderError> {
+    ) -> Result<Advance, Refusal> {
         at.require_user()?;
         let goroutine = self.existing(at)?;
         let region = self.region(event, tables);
@@ -91,7 +86,7 @@ impl Ordering {
         at: Thread,
         event: &Decoded,
         tables: &Tables,
-    ) -> Result<Advance, OrderError> {
+    ) -> Result<Advance, Refusal> {
         at.require_user()?;
         let goroutine = self.existing(at)?;
         let region = self.region(event, tables);
@@ -99,7 +94,7 @@ impl Ordering {
         let regions = &mut self.open[slot].regions;
         match regions.last() {
             Some(innermost) if *innermost != region => {
-                return Err(OrderError::RegionMismatch(GoroutineId(at.goroutine)));
+                return refuse(OrderError::RegionMismatch(GoroutineId(at.goroutine)));
             }
             // Nothing is known of regions that began before the trace.
             _ => regions.pop(),
@@ -109,7 +104,7 @@ impl Ordering {
     }
 
     fn region(&mut self, event: &Decoded, tables: &Tables) -> OpenRegion {
-        let [task, name, ..] = event.args;
+        let [task, name, ..] = event.args();
         OpenRegion {
             task,
             name: self.names.of_string_or_empty(name, &tables.strings),
