@@ -25,6 +25,7 @@ pub mod alloc_free;
 mod batch;
 mod decode;
 mod encode;
+mod format_doc;
 mod ids;
 pub mod limits;
 mod printable;
@@ -38,12 +39,10 @@ pub mod text;
 pub mod varint;
 mod version;
 
-// mod format_doc;
-
 pub use batch::{BatchHeader, BatchKind, Frame, FramingError, parse_frame};
 pub use decode::{DecodeError, RawEvent, decode_event, decode_event_into};
 pub use encode::{EncodeError, encode_event};
-// pub use format_doc::format_markdown;
+pub use format_doc::format_markdown;
 pub use ids::{Generation, GoroutineId, ProcId, StackId, StringId, TaskId, ThreadId, Ticks};
 pub use record::{RawRecord, RecordError, RecordPayload, decode_record};
 pub use spec::{ArgKind, ArgSpec, Class, EventSpec, Experiment, Payload};

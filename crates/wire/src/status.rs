@@ -1,11 +1,11 @@
 //! The two enumerations that arguments of status events take.
 
 macro_rules! status {
-    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $value:literal),* $(,)? }) => {
+    ($(#[$doc:meta])* $name:ident { $(#[doc = $vdoc:literal] $variant:ident = $value:literal),* $(,)? }) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[repr(u8)]
-        pub enum $name { $($(#[$vdoc])* $variant = $value),* }
+        pub enum $name { $(#[doc = $vdoc] $variant = $value),* }
 
         impl $name {
             /// Every value of the enumeration, in wire order.
@@ -18,6 +18,13 @@ macro_rules! status {
                 match value {
                     $($value => Some(Self::$variant),)*
                     _ => None,
+                }
+            }
+
+            /// What the status means.
+            pub(crate) const fn doc(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $vdoc,)*
                 }
             }
 

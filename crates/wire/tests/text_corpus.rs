@@ -149,6 +149,41 @@ fn committed_traces_print_as_go_prints_them() {
     }
 }
 
+#[test]
+fn damaged_bytes_are_told_or_kept_and_damaged_text_does_no_harm() {
+    let path =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata/corpus/go1.27-idle.trace");
+    let whole = fs::read(path).unwrap();
+    let version = parse_header(&whole).unwrap();
+    let mut refused = 0;
+    for at in (HEADER_LEN..whole.len()).step_by(5) {
+        // 1. Any damage to the file shows in its text, or ends it.
+        let mut file = whole.clone();
+        file[at] ^= 1 << (at % 8);
+        let mut text = Vec::new();
+        Writer::default().header(version, &mut text);
+        let (lines, covered, _) = dump(&file, version, Style::Lossless);
+        text.extend_from_slice(&lines);
+        assert!(parse(&text).unwrap() == file[..covered], "bit of byte {at}");
+        // 2. Any damage to the text is refused, or makes a file that prints.
+        let middle = text.len() / 2 + at;
+        if let Some(byte) = text.get_mut(middle) {
+            *byte ^= 1 << (at % 7);
+        }
+        match parse(&text) {
+            Ok(file) => assert_eq!(dump(&file, version, Style::Go).2, End::Clean),
+            Err(error) => {
+                assert!(error.line > 1 && !error.to_string().is_empty());
+                refused += 1;
+            }
+        }
+    }
+    assert!(
+        refused > 100,
+        "most damage to text is refused, found {refused}"
+    );
+}
+
 /// The folder of the large corpus, which is not part of the repository.
 fn shared_corpus() -> Option<PathBuf> {
     let shared = std::env::var_os("EXECTRACE_SHARED").map_or_else(
