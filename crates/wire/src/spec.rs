@@ -156,6 +156,13 @@ impl EventSpec {
         None
     }
 
+    /// Whether the event begins with a time delta. All timed events do, and so does ClockSnapshot:
+    /// in a thread's batch Go's parser decodes it like an event, and only the ordering refuses it.
+    #[must_use]
+    pub const fn has_delta(&self) -> bool {
+        !self.args.is_empty() && matches!(self.args[0].kind, ArgKind::Delta)
+    }
+
     /// Whether the event stands in a thread's batch and carries a time delta.
     #[must_use]
     pub const fn is_timed(&self) -> bool {

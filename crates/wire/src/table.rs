@@ -182,12 +182,12 @@ const ROW: [u8; 256] = {
     rows
 };
 
-/// The timed event behind each wire byte.
+/// The event with a time delta behind each wire byte.
 const TIMED: [Option<EventType>; 256] = {
     let mut timed = [None; 256];
     let mut i = 0;
     while i < SPECS.len() {
-        if SPECS[i].is_timed() {
+        if SPECS[i].has_delta() {
             timed[SPECS[i].event_type as usize] = Some(SPECS[i].event_type);
         }
         i += 1;
@@ -195,12 +195,12 @@ const TIMED: [Option<EventType>; 256] = {
     timed
 };
 
-/// How many numbers each timed event has, its time delta included; 0 for all other bytes.
+/// How many numbers each event with a time delta has, the delta included; 0 for all other bytes.
 pub(crate) const TIMED_ARITY: [u8; 256] = {
     let mut arity = [0; 256];
     let mut i = 0;
     while i < SPECS.len() {
-        if SPECS[i].is_timed() {
+        if SPECS[i].has_delta() {
             arity[SPECS[i].event_type as usize] = SPECS[i].args.len() as u8;
         }
         i += 1;
@@ -249,7 +249,8 @@ impl EventType {
         }
     }
 
-    /// The timed event whose encoding begins with `byte`, if there is one.
+    /// The event with a time delta whose encoding begins with `byte`, if there is one; see
+    /// [`EventSpec::has_delta`].
     #[inline]
     #[must_use]
     pub const fn timed_from_wire(byte: u8) -> Option<Self> {
