@@ -4,6 +4,7 @@
 //!   builds invalid traces as willingly as valid ones.
 //! - [`Layout`] is a trace cut at its top level. Both the builder and the parser of bytes yield it,
 //!   so that a test can move, drop or falsify whole batches; [`Layout::permuted`] shuffles them.
+//! - [`cases`] and [`golden`] are the golden tests: a case's trace as text with what Go makes of it.
 //! - [`damage`] yields damaged inputs for tests of what must never panic, hang or run out of memory.
 //!
 //! The crate knows the wire format only, never the rules that order events: it must not agree with
@@ -31,7 +32,9 @@
 #![forbid(unsafe_code)]
 
 mod build;
+pub mod cases;
 pub mod damage;
+pub mod golden;
 mod layout;
 mod permute;
 mod rng;

@@ -88,19 +88,20 @@ pub struct Sample {
 
 impl GenerationBuilder {
     pub(super) fn new(version: Version, number: u64, now: u64, step: u64, frequency: u64) -> Self {
-        let start = now + step;
-        // Validators want each generation's clocks to be later than the last one's and not zero.
+        // Validators want each generation's clocks to be later than the last one's and not zero,
+        // even where the clock stands still.
+        let start = now + if step == 0 { 1 } else { step };
         let clock = Clock {
             dt: 0,
             mono: 64 * start,
-            sec: 1_700_000_000 + number,
+            sec: 1_700_000_000 + start,
             nsec: 0,
         };
         Self {
             version,
             number,
             start,
-            now: start,
+            now: now + step,
             step,
             frequency: Some(frequency),
             clock: version.has_clock_snapshot().then_some(clock),

@@ -9,7 +9,7 @@ pub use generation::{GenerationBuilder, On, Sample};
 
 use exectrace_wire::Version;
 
-use crate::layout::Layout;
+use crate::layout::{Layout, Piece};
 
 /// Clock units per second where the clock is nanoseconds / 64, which is nearly everywhere.
 const NANOTIME_FREQUENCY: u64 = 15_625_000;
@@ -26,6 +26,7 @@ pub struct TraceBuilder {
     step: u64,
     batch_limit: usize,
     generations: Vec<GenerationBuilder>,
+    trailing: Vec<u8>,
 }
 
 impl TraceBuilder {
@@ -40,6 +41,7 @@ impl TraceBuilder {
             step: 1,
             batch_limit: BATCH_LIMIT,
             generations: Vec::new(),
+            trailing: Vec::new(),
         }
     }
 
@@ -71,6 +73,12 @@ impl TraceBuilder {
         self.generations.last_mut().expect("it was just pushed")
     }
 
+    /// Adds bytes after the last generation that need not mean anything.
+    pub fn trailing(&mut self, bytes: &[u8]) -> &mut Self {
+        self.trailing.extend(bytes);
+        self
+    }
+
     /// The trace as pieces, for tests that want to move or falsify some.
     #[must_use]
     pub fn layout(&self) -> Layout {
@@ -78,6 +86,7 @@ impl TraceBuilder {
             .generations
             .iter()
             .flat_map(|generation| generation.pieces(self.batch_limit))
+            .chain((!self.trailing.is_empty()).then(|| Piece::Raw(self.trailing.clone())))
             .collect();
         Layout {
             version: self.version,
