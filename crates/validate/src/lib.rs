@@ -1,1 +1,2 @@
-//! placeholder
+//! A validator for execution traces, stricter than the reader.
+#![forbid(unsafe_code)]

@@ -1,0 +1,79 @@
+//! What continuous integration does, in order. `.ci/run` only installs what this needs.
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use crate::run::Step;
+use crate::{Outcome, root};
+
+/// Runs every step, even after one that failed, and reports them all at the end.
+///
+/// # Errors
+///
+/// Names the steps that failed.
+pub fn run(_args: &[String]) -> Outcome {
+    let mut report = Vec::new();
+    for (name, step) in steps() {
+        println!("\n== {name}: {}", step.shown());
+        let start = Instant::now();
+        let outcome = step.run();
+        report.push((name, start.elapsed(), outcome));
+    }
+    println!("\n== steps");
+    for (name, elapsed, outcome) in &report {
+        let verdict = if outcome.is_ok() { "ok" } else { "FAILED" };
+        println!("{name:28} {:6.1} s  {verdict}", elapsed.as_secs_f64());
+    }
+    let failed: Vec<&str> = report
+        .iter()
+        .filter(|(.., o)| o.is_err())
+        .map(|(name, ..)| *name)
+        .collect();
+    if failed.is_empty() {
+        Ok(())
+    } else {
+        Err(format!("failed: {}", failed.join(", ")))
+    }
+}
+
+fn steps() -> Vec<(&'static str, Step)> {
+    let cargo = |args: &str| Step::new("cargo").args(args.split(' '));
+    let mut steps = vec![
+        ("format", cargo("fmt --all --check")),
+        ("tidy", cargo("xtask tidy")),
+        (
+            "lints",
+            cargo("clippy --workspace --all-targets -- -D warnings"),
+        ),
+        (
+            "documentation",
+            cargo("doc --workspace --no-deps").env("RUSTDOCFLAGS", "-D warnings"),
+        ),
+        // The second of README's two commands, as a newcomer runs it.
+        ("tests", cargo("test --workspace")),
+        // The first one, on its embedded trace.
+        (
+            "command",
+            cargo("run --release -- info testdata/corpus/go1.27-web.trace"),
+        ),
+    ];
+    match shared() {
+        Some(folder) => {
+            let step = cargo("test --release --workspace").env("EXECTRACE_SHARED", folder);
+            steps.push(("differential tests", step));
+        }
+        None => println!("skipped: differential tests, since there is no corpus in ../shared"),
+    }
+    steps
+}
+
+/// The large corpus: `EXECTRACE_SHARED`, or the folder `shared` beside the workspace.
+fn shared() -> Option<PathBuf> {
+    let folder = std::env::var_os("EXECTRACE_SHARED")
+        .map_or_else(|| root().join("../shared"), PathBuf::from);
+    let folder = folder.canonicalize().ok()?;
+    folder
+        .join("corpus/MANIFEST.jsonl")
+        .is_file()
+        .then_some(folder)
+}

@@ -1,0 +1,178 @@
+//! Rules about crates: which may use which, what they forbid, why they depend on what.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::Finding;
+use crate::Outcome;
+use crate::run::Step;
+
+/// Crates that may have unsafe code, and why. Each denies `undocumented_unsafe_blocks`.
+const UNSAFE_ALLOWED: &[(&str, &str)] = &[];
+
+/// The crate that tests use and nothing else may.
+const TEST_CRATE: &str = "testkit";
+
+/// All rules about the crates of the workspace.
+pub(super) fn check(root: &Path, architecture: &str, findings: &mut Vec<Finding>) -> Outcome {
+    let table = allowed_dependencies(architecture);
+    let metadata = Step::new("cargo")
+        .args(["metadata", "--no-deps", "--format-version", "1", "--locked"])
+        .output()?;
+    let metadata: Value = serde_json::from_str(&metadata).map_err(|e| e.to_string())?;
+    for package in metadata["packages"].as_array().into_iter().flatten() {
+        let package = Package::new(root, package);
+        check_direction(&package, &table, findings);
+        check_unsafe(root, &package, findings)?;
+        let manifest = fs::read_to_string(root.join(&package.manifest))
+            .map_err(|e| format!("{}: {e}", package.manifest))?;
+        check_reasons(&package.manifest, &manifest, findings);
+    }
+    Ok(())
+}
+
+/// What the rules need of a package in `cargo metadata`.
+#[derive(Debug)]
+pub(super) struct Package {
+    /// As the table of `ARCHITECTURE.md` calls it: without `exectrace-`.
+    pub(super) name: String,
+    pub(super) manifest: String,
+    /// Crates of the workspace that it depends on, and whether for tests only.
+    pub(super) dependencies: Vec<(String, bool)>,
+    /// The root files of its library and its programs.
+    pub(super) roots: Vec<String>,
+}
+
+impl Package {
+    fn new(root: &Path, package: &Value) -> Self {
+        let short = |name: &str| name.trim_start_matches("exectrace-").to_owned();
+        let relative = |path: &Value| {
+            let path = Path::new(path.as_str().unwrap_or_default());
+            path.strip_prefix(root)
+                .unwrap_or(path)
+                .to_string_lossy()
+                .into_owned()
+        };
+        let list = |key: &str| package[key].as_array().into_iter().flatten();
+        Self {
+            name: short(package["name"].as_str().unwrap_or_default()),
+            manifest: relative(&package["manifest_path"]),
+            dependencies: list("dependencies")
+                .filter(|d| d["path"].is_string())
+                .map(|d| {
+                    (
+                        short(d["name"].as_str().unwrap_or_default()),
+                        d["kind"] == "dev",
+                    )
+                })
+                .collect(),
+            roots: list("targets")
+                .filter(|t| {
+                    t["kind"]
+                        .as_array()
+                        .is_some_and(|k| k.iter().any(is_product))
+                })
+                .map(|t| relative(&t["src_path"]))
+                .collect(),
+        }
+    }
+}
+
+fn is_product(kind: &Value) -> bool {
+    matches!(
+        kind.as_str(),
+        Some("lib" | "bin" | "cdylib" | "staticlib" | "proc-macro")
+    )
+}
+
+/// The table of crates in `ARCHITECTURE.md`: a crate's name in backquotes in the first column, those
+/// that it may use in the second.
+pub(super) fn allowed_dependencies(architecture: &str) -> BTreeMap<String, Vec<String>> {
+    let quoted = |cell: &str| {
+        cell.split('`')
+            .skip(1)
+            .step_by(2)
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+    let mut table = BTreeMap::new();
+    let mut lines = architecture
+        .lines()
+        .skip_while(|l| !l.starts_with("| crate | may use |"));
+    for line in lines.by_ref().skip(2).take_while(|l| l.starts_with('|')) {
+        let mut cells = line.split('|').skip(1);
+        if let (Some(name), Some(uses)) = (cells.next(), cells.next())
+            && let Some(name) = quoted(name).into_iter().next()
+        {
+            table.insert(name, quoted(uses));
+        }
+    }
+    table
+}
+
+/// Dependencies point one way, and only tests use the test crate.
+pub(super) fn check_direction(
+    package: &Package,
+    table: &BTreeMap<String, Vec<String>>,
+    findings: &mut Vec<Finding>,
+) {
+    let Package {
+        name,
+        manifest,
+        dependencies,
+        ..
+    } = package;
+    let Some(allowed) = table.get(name) else {
+        let message = format!("`{name}` is not in the table of crates in ARCHITECTURE.md");
+        findings.push(Finding::new(manifest, 0, message));
+        return;
+    };
+    for (dependency, for_tests) in dependencies {
+        if *for_tests || allowed.contains(dependency) {
+            continue;
+        }
+        let message = if dependency == TEST_CRATE {
+            format!("`{TEST_CRATE}` is for tests: make it a dev-dependency")
+        } else {
+            format!("`{name}` must not use `{dependency}` (table of crates in ARCHITECTURE.md)")
+        };
+        findings.push(Finding::new(manifest, 0, message));
+    }
+}
+
+/// A crate without a reason to have unsafe code forbids it.
+fn check_unsafe(root: &Path, package: &Package, findings: &mut Vec<Finding>) -> Outcome {
+    if UNSAFE_ALLOWED.iter().any(|(name, _)| *name == package.name) {
+        return Ok(());
+    }
+    for path in &package.roots {
+        let text = fs::read_to_string(root.join(path)).map_err(|e| format!("{path}: {e}"))?;
+        if !text.lines().any(|line| line == "#![forbid(unsafe_code)]") {
+            findings.push(Finding::new(path, 0, "no `#![forbid(unsafe_code)]`"));
+        }
+    }
+    Ok(())
+}
+
+/// Each dependency from outside the workspace has a comment, above it or beside it, that argues it.
+pub(super) fn check_reasons(path: &str, manifest: &str, findings: &mut Vec<Finding>) {
+    let mut in_dependencies = false;
+    let mut previous = "";
+    for (line, at) in manifest.lines().zip(1..) {
+        let line = line.trim();
+        if line.starts_with('[') {
+            in_dependencies = line.ends_with("dependencies]");
+        } else if in_dependencies && line.contains('=') && !line.starts_with('#') {
+            let ours = line.starts_with("exectrace-");
+            if !ours && !line.contains('#') && !previous.starts_with('#') {
+                let name = line.split(['=', '.', ' ']).next().unwrap_or_default();
+                let message = format!("a comment must argue the dependency on {name}");
+                findings.push(Finding::new(path, at, message));
+            }
+        }
+        previous = line;
+    }
+}
