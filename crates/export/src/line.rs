@@ -29,22 +29,24 @@ pub(crate) struct Padded<const N: usize> {
 }
 
 impl<const N: usize> Padded<N> {
-    /// Two texts one after the other; they MUST fit, otherwise it panics: use it in constants.
-    pub(crate) const fn new(first: &str, second: &str) -> Self {
-        let mut bytes = [b' '; N];
-        let (first, second) = (first.as_bytes(), second.as_bytes());
-        let len = first.len() + second.len();
-        assert!(len <= N, "text does not fit its padding");
-        let mut at = 0;
-        while at < len {
-            bytes[at] = if at < first.len() {
-                first[at]
-            } else {
-                second[at - first.len()]
-            };
-            at += 1;
+    /// Texts one after the other; they MUST fit, otherwise it panics: use it in constants.
+    pub(crate) const fn new(texts: &[&str]) -> Self {
+        let mut padded = Self {
+            bytes: [b' '; N],
+            len: 0,
+        };
+        let mut text = 0;
+        while text < texts.len() {
+            let bytes = texts[text].as_bytes();
+            let mut at = 0;
+            while at < bytes.len() {
+                padded.bytes[padded.len] = bytes[at];
+                padded.len += 1;
+                at += 1;
+            }
+            text += 1;
         }
-        Self { bytes, len }
+        padded
     }
 }
 
@@ -209,8 +211,8 @@ mod tests {
     fn padding_leaves_no_trace() {
         let mut line = Line::new();
         let mut out = Vec::new();
-        line.padded(&Padded::<16>::new("Idle", "->"));
-        line.padded(&Padded::<8>::new("Running", ""));
+        line.padded(&Padded::<16>::new(&["Idle", "->"]));
+        line.padded(&Padded::<8>::new(&["Running"]));
         line.flush(&mut out);
         assert_eq!(out, b"Idle->Running");
     }

@@ -25,7 +25,7 @@ use crate::{
 /// [`write_event`]: ParsedWriter::write_event
 /// [`skip`]: ParsedWriter::skip
 ///
-/// ```ignore
+/// ```no_run
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// use std::io::Write;
 /// use exectrace_export::ParsedWriter;
@@ -193,7 +193,7 @@ impl ParsedWriter {
 /// The names of kinds in the order of `kind_index`, up to the number after them.
 const KIND_NAMES: [Padded<24>; 13] = {
     const fn name(name: &str) -> Padded<24> {
-        Padded::new(name, " Time=")
+        Padded::new(&[name, " Time="])
     }
     [
         name(" Sync"),
@@ -234,10 +234,10 @@ const fn kind_index(kind: &EventKind<'_>) -> usize {
 /// The state before, with what surrounds it, by `state as usize`.
 macro_rules! from_names {
     ($state:ident, $count:literal) => {{
-        let mut names = [Padded::new("", ""); $count];
+        let mut names = [Padded::new(&[]); $count];
         let mut at = 0;
         while at < $count {
-            names[at] = Padded::<16>::new($state::ALL[at].name(), "->");
+            names[at] = Padded::<16>::new(&[" ", $state::ALL[at].name(), "->"]);
             at += 1;
         }
         names
@@ -247,10 +247,10 @@ macro_rules! from_names {
 /// The state after, up to the reason.
 macro_rules! to_names {
     ($state:ident, $count:literal) => {{
-        let mut names = [Padded::new("", ""); $count];
+        let mut names = [Padded::new(&[]); $count];
         let mut at = 0;
         while at < $count {
-            names[at] = Padded::<24>::new($state::ALL[at].name(), " Reason=");
+            names[at] = Padded::<24>::new(&[$state::ALL[at].name(), " Reason="]);
             at += 1;
         }
         names
