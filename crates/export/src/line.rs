@@ -5,18 +5,15 @@
 //! what the time would go to. Numbers are written in place for the same reason: a crate such as
 //! `itoa` formats into a buffer of its own, from which they would be copied once more.
 
-/// Bytes that fit between two calls of [`Line::flush`].
-const CAPACITY: usize = 512;
-
-/// Bytes of the longest number, `-9223372036854775808` or `18446744073709551615`.
-const MAX_DIGITS: usize = 20;
+/// Room for the longest number, of 20 digits, where eight are stored at a time.
+const MAX_DIGITS: usize = 24;
 
 /// The bounded part of a line.
 ///
-/// Writers MUST call [`Line::flush`] before they add more than [`CAPACITY`] bytes, otherwise it
+/// Writers MUST call [`Line::flush`] before they add more than `CAPACITY` bytes, otherwise it
 /// panics: so whatever comes from the trace is a number here, and text goes to the output.
 #[derive(Debug)]
-pub(crate) struct Line {
+pub(crate) struct Line<const CAPACITY: usize = 512> {
     bytes: [u8; CAPACITY],
     len: usize,
 }
@@ -50,7 +47,7 @@ impl<const N: usize> Padded<N> {
     }
 }
 
-impl Line {
+impl<const CAPACITY: usize> Line<CAPACITY> {
     pub(crate) const fn new() -> Self {
         Self {
             bytes: [0; CAPACITY],
@@ -74,23 +71,40 @@ impl Line {
     }
 
     /// Adds a number in decimal.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn decimal(&mut self, number: u64) {
-        if number < 10 {
-            self.bytes[self.len] = b'0' + number as u8;
-            self.len += 1;
-            return;
+        if number < CHUNK {
+            let (digits, len) = trimmed(number as u32);
+            self.chunk(digits, len);
+        } else {
+            self.long_decimal(number);
         }
-        let (digits, at) = digits(number);
-        // A copy of constant length: the bytes after the number are overwritten by what follows.
-        let mut shifted = [0; MAX_DIGITS];
-        shifted[..MAX_DIGITS - at].copy_from_slice(&digits[at..]);
-        self.bytes[self.len..self.len + MAX_DIGITS].copy_from_slice(&shifted);
-        self.len += MAX_DIGITS - at;
+    }
+
+    fn long_decimal(&mut self, number: u64) {
+        let (high, low) = (number / CHUNK, (number % CHUNK) as u32);
+        // At most 20 digits: two chunks and a rest.
+        if high < CHUNK {
+            let (digits, len) = trimmed(high as u32);
+            self.chunk(digits, len);
+        } else {
+            let (digits, len) = trimmed((high / CHUNK) as u32);
+            self.chunk(digits, len);
+            self.chunk(eight_digits((high % CHUNK) as u32) | ASCII_ZEROS, 8);
+        }
+        self.chunk(eight_digits(low) | ASCII_ZEROS, 8);
+    }
+
+    /// Adds the first `len` bytes of a little-endian word. All eight are stored, since a copy of
+    /// constant length is one instruction: what follows overwrites the rest.
+    #[inline(always)]
+    fn chunk(&mut self, word: u64, len: usize) {
+        self.bytes[self.len..self.len + 8].copy_from_slice(&word.to_le_bytes());
+        self.len += len;
     }
 
     /// Adds a number in decimal, with a minus if it is negative.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn signed(&mut self, number: i64) {
         if number < 0 {
             self.text("-");
@@ -106,51 +120,42 @@ impl Line {
     }
 }
 
-/// The digits of a number at the end of an array, and where they begin.
-#[inline]
-fn digits(number: u64) -> ([u8; MAX_DIGITS], usize) {
-    let mut digits = [0; MAX_DIGITS];
-    let mut at = MAX_DIGITS;
-    let mut rest = number;
-    while rest >= 10_000 {
-        let four = (rest % 10_000) as usize;
-        rest /= 10_000;
-        at -= 4;
-        digits[at..at + 2].copy_from_slice(&PAIRS[four / 100]);
-        digits[at + 2..at + 4].copy_from_slice(&PAIRS[four % 100]);
-    }
-    let mut rest = rest as usize;
-    if rest >= 100 {
-        at -= 2;
-        digits[at..at + 2].copy_from_slice(&PAIRS[rest % 100]);
-        rest /= 100;
-    }
-    if rest >= 10 {
-        at -= 2;
-        digits[at..at + 2].copy_from_slice(&PAIRS[rest]);
-    } else {
-        at -= 1;
-        digits[at] = b'0' + rest as u8;
-    }
-    (digits, at)
+/// One more than the largest number of eight digits.
+const CHUNK: u64 = 100_000_000;
+
+/// Eight times the digit zero.
+const ASCII_ZEROS: u64 = 0x3030_3030_3030_3030;
+
+/// The eight decimal digits of a number below [`CHUNK`], most significant in the lowest byte.
+///
+/// All digits are found at once, in lanes of one word: two of four digits, four of two, eight of
+/// one. A lane's quotient is a multiplication and a shift (exact for numbers of that size, as a
+/// test shows for all), its remainder what is left.
+#[inline(always)]
+fn eight_digits(number: u32) -> u64 {
+    let (high, low) = (u64::from(number / 10_000), u64::from(number % 10_000));
+    let fours = high | low << 32;
+    let hundreds = (fours * 10_486 >> 20) & 0x0000_007f_0000_007f;
+    let twos = hundreds | (fours - hundreds * 100) << 16;
+    let tens = (twos * 103 >> 10) & 0x000f_000f_000f_000f;
+    tens | (twos - tens * 10) << 8
 }
 
-/// The numbers 00 to 99.
-const PAIRS: [[u8; 2]; 100] = {
-    let mut pairs = [[0; 2]; 100];
-    let mut n = 0;
-    while n < 100 {
-        pairs[n] = [b'0' + (n / 10) as u8, b'0' + (n % 10) as u8];
-        n += 1;
-    }
-    pairs
-};
+/// The digits of a number below [`CHUNK`] in ASCII without leading zeros, and how many.
+#[inline(always)]
+fn trimmed(number: u32) -> (u64, usize) {
+    let digits = eight_digits(number);
+    // The last digit stays, so that zero has one.
+    let zeros = (digits | 1 << 56).trailing_zeros() / 8;
+    ((digits | ASCII_ZEROS) >> (8 * zeros), 8 - zeros as usize)
+}
 
 /// Appends a number in decimal.
 #[inline]
 pub(crate) fn push_decimal(out: &mut Vec<u8>, number: u64) {
-    let (digits, at) = digits(number);
-    out.extend_from_slice(&digits[at..]);
+    let mut line = Line::<MAX_DIGITS>::new();
+    line.decimal(number);
+    line.flush(out);
 }
 
 const HEX: &[u8; 16] = b"0123456789abcdef";
@@ -184,7 +189,7 @@ mod tests {
             power = next;
         }
         numbers.extend(0..=12_345);
-        let mut line = Line::new();
+        let mut line = Line::<512>::new();
         for number in numbers {
             let mut out = Vec::new();
             line.decimal(number);
@@ -199,6 +204,16 @@ mod tests {
     }
 
     #[test]
+    fn quotients_of_lanes_are_exact() {
+        for four in 0..10_000u64 {
+            assert_eq!(four * 10_486 >> 20, four / 100);
+        }
+        for two in 0..100u64 {
+            assert_eq!(two * 103 >> 10, two / 10);
+        }
+    }
+
+    #[test]
     fn hexadecimal_is_that_of_the_standard_library() {
         for number in [0, 1, 15, 16, 255, 256, 0x47b443, u64::MAX, 1 << 63] {
             let mut out = Vec::new();
@@ -209,7 +224,7 @@ mod tests {
 
     #[test]
     fn padding_leaves_no_trace() {
-        let mut line = Line::new();
+        let mut line = Line::<512>::new();
         let mut out = Vec::new();
         line.padded(&Padded::<16>::new(&["Idle", "->"]));
         line.padded(&Padded::<8>::new(&["Running"]));

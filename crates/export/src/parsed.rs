@@ -291,7 +291,7 @@ fn push_scope(out: &mut Vec<u8>, scope: Scope) {
         Scope::Goroutine(id) => ("Goroutine(", id.0),
         Scope::Proc(id) => ("Proc(", id.0),
     };
-    let mut line = Line::new();
+    let mut line = Line::<64>::new();
     line.text(name);
     line.signed(id as i64);
     line.text(")");
