@@ -134,11 +134,11 @@ const ASCII_ZEROS: u64 = 0x3030_3030_3030_3030;
 #[inline(always)]
 fn eight_digits(number: u32) -> u64 {
     let (high, low) = (u64::from(number / 10_000), u64::from(number % 10_000));
-    let fours = high | low << 32;
-    let hundreds = (fours * 10_486 >> 20) & 0x0000_007f_0000_007f;
-    let twos = hundreds | (fours - hundreds * 100) << 16;
-    let tens = (twos * 103 >> 10) & 0x000f_000f_000f_000f;
-    tens | (twos - tens * 10) << 8
+    let fours = high | (low << 32);
+    let hundreds = ((fours * 10_486) >> 20) & 0x0000_007f_0000_007f;
+    let twos = hundreds | ((fours - hundreds * 100) << 16);
+    let tens = ((twos * 103) >> 10) & 0x000f_000f_000f_000f;
+    tens | ((twos - tens * 10) << 8)
 }
 
 /// The digits of a number below [`CHUNK`] in ASCII without leading zeros, and how many.
@@ -146,7 +146,7 @@ fn eight_digits(number: u32) -> u64 {
 fn trimmed(number: u32) -> (u64, usize) {
     let digits = eight_digits(number);
     // The last digit stays, so that zero has one.
-    let zeros = (digits | 1 << 56).trailing_zeros() / 8;
+    let zeros = (digits | (1 << 56)).trailing_zeros() / 8;
     ((digits | ASCII_ZEROS) >> (8 * zeros), 8 - zeros as usize)
 }
 
@@ -206,10 +206,10 @@ mod tests {
     #[test]
     fn quotients_of_lanes_are_exact() {
         for four in 0..10_000u64 {
-            assert_eq!(four * 10_486 >> 20, four / 100);
+            assert_eq!((four * 10_486) >> 20, four / 100);
         }
         for two in 0..100u64 {
-            assert_eq!(two * 103 >> 10, two / 10);
+            assert_eq!((two * 103) >> 10, two / 10);
         }
     }
 

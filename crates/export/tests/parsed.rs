@@ -4,7 +4,7 @@ mod common;
 
 use std::io::Cursor;
 
-use common::{cases, first_difference, read, shared};
+use common::{cases, first_difference, read, traces};
 use exectrace_export::ParsedWriter;
 use exectrace_reader::{Error, Options, Reader};
 
@@ -23,12 +23,8 @@ fn text(mut reader: Reader<'_>) -> (Vec<u8>, Option<Error>) {
 
 #[test]
 fn real_and_damaged_traces_read_as_go_prints_them() {
-    let Some(shared) = shared("parsed text of the corpus") else {
-        return;
-    };
     let mut failures = Vec::new();
-    let cases = cases(&shared.join("corpus"), ".parsed.gz");
-    assert!(cases.len() > 200, "only {} traces", cases.len());
+    let cases = cases(&traces().join("corpus"), ".parsed.gz");
     for case in &cases {
         let go = read(&case.golden);
         let (ours, _) = text(Reader::new(&case.trace[..]).unwrap());
@@ -39,35 +35,22 @@ fn real_and_damaged_traces_read_as_go_prints_them() {
     assert!(failures.is_empty(), "{}", failures.join("\n"));
 }
 
-/// Where we part with Go, and why.
-const DIFFERENCES: [(&str, &str); 1] = [(
-    "D3",
-    "a ClockSnapshot in a thread's batch: Go's decoder takes it, since it has a time, and its \
-     ordering refuses it; ours refuses to decode it, and a decoding error comes in the place of \
-     the event before it on the thread (as in Go for all other malformed events)",
-)];
-
 /// Edge cases have Go's text, then what became of the reader and of Go's validator.
 #[test]
 fn edge_cases_read_as_go_prints_them() {
-    let Some(shared) = shared("parsed text of edge cases") else {
-        return;
-    };
     let mut failures = Vec::new();
-    let cases = cases(&shared.join("edge"), ".expected");
-    assert!(cases.len() > 35, "only {} traces", cases.len());
+    let cases = cases(&traces().join("edge"), ".expected");
     for case in &cases {
         let expected = String::from_utf8(read(&case.golden)).unwrap();
         let (go, ending) = split_ending(&expected);
         let (ours, error) = text(Reader::new(&case.trace[..]).unwrap());
-        let is_known = DIFFERENCES.iter().any(|(name, _)| *name == case.name);
         let agree = if ending.starts_with("panic: ") {
             // Go stops there; what comes after is ours to decide.
             ours.starts_with(go.as_bytes())
         } else {
             ours == go.as_bytes() && (ending == "END: EOF") == error.is_none()
         };
-        if agree == is_known {
+        if !agree {
             let difference = first_difference(&ours, go.as_bytes());
             failures.push(format!(
                 "{}: {}\nGo's {ending}, ours {error:?}",
@@ -95,10 +78,7 @@ fn split_ending(expected: &str) -> (String, &str) {
 /// The overlapped reader delivers the same events.
 #[test]
 fn overlapped_reading_gives_the_same_text() {
-    let Some(shared) = shared("parsed text of overlapped readers") else {
-        return;
-    };
-    for case in cases(&shared.join("corpus"), ".parsed.gz") {
+    for case in cases(&traces().join("corpus"), ".parsed.gz") {
         let overlapped =
             Reader::overlapped(Cursor::new(case.trace.clone()), Options::default()).unwrap();
         let (ours, error) = text(overlapped);
