@@ -1,0 +1,44 @@
+//! The subcommands, and what they have in common.
+
+pub(crate) mod assemble;
+pub(crate) mod completions;
+pub(crate) mod dump;
+pub(crate) mod info;
+pub(crate) mod man;
+mod salvage;
+
+use crate::{
+    args::{Cli, Command, Global, TraceArgs},
+    error::{Failure, Outcome},
+    input::{self, Expected, Input, OnDamage, Source},
+};
+
+/// Runs the command that the arguments name.
+pub(crate) fn run(cli: &Cli) -> Result<Outcome, Failure> {
+    match &cli.command {
+        Command::Info(args) => info::run(args, &cli.global),
+        Command::Dump(args) => dump::run(args, &cli.global),
+        Command::Assemble(args) => assemble::run(args, &cli.global),
+        Command::Completions(args) => completions::run(args),
+        Command::Man(args) => man::run(args),
+    }
+}
+
+/// Opens the trace that the arguments name, and records it first where they say so.
+fn open(args: &TraceArgs, global: &Global) -> Result<Input, Failure> {
+    let on_damage = if args.salvage {
+        OnDamage::Tolerate
+    } else {
+        OnDamage::Fail
+    };
+    match (&args.source, &args.record) {
+        (source, None) => input::open(source, Expected::Binary, on_damage),
+        (Source::Http(address), Some(path)) => {
+            input::record(address, path, !global.quiet)?;
+            input::open(&Source::File(path.clone()), Expected::Binary, on_damage)
+        }
+        (_, Some(_)) => Err(Failure::Usage(
+            "-o keeps what an http:// address sends; this trace is not read from one".to_owned(),
+        )),
+    }
+}

@@ -1,0 +1,145 @@
+//! What the ordered events say: times, generations, goroutines, procs.
+
+use std::collections::{BTreeSet, HashSet};
+
+use exectrace_reader::{
+    ClockSnapshot, Error, Event, EventKind, EventType, Generation, GoState, GoroutineId, ProcId,
+    Reader, StateTransition, ThreadId, Time, WallTime,
+};
+
+use super::footprint::MAX_GENERATIONS;
+
+/// A generation as its events tell it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct OrderedGeneration {
+    pub(super) number: Generation,
+    pub(super) start: Time,
+    pub(super) end: Time,
+    pub(super) events: u64,
+    pub(super) clock: Option<ClockSnapshot>,
+}
+
+impl OrderedGeneration {
+    pub(super) fn wall_time_of(&self, time: Time) -> Option<WallTime> {
+        self.clock.map(|clock| clock.wall_time_of(time))
+    }
+}
+
+/// The summary of the events, as far as they can be read.
+#[derive(Debug, Default)]
+pub(super) struct Ordered {
+    pub(super) events: u64,
+    pub(super) span: Option<(Time, Time)>,
+    pub(super) wall: Option<(WallTime, WallTime)>,
+    pub(super) generations: Vec<OrderedGeneration>,
+    /// Generations past [`MAX_GENERATIONS`].
+    pub(super) more_generations: u64,
+    pub(super) goroutines: u64,
+    pub(super) procs: BTreeSet<ProcId>,
+    /// Threads that events name which another thread wrote: statuses and CPU samples.
+    pub(super) named_threads: BTreeSet<ThreadId>,
+    /// What ended the reading before the trace did.
+    pub(super) error: Option<Error>,
+    /// The generation that is being read; its `events` count from the start of the trace.
+    open: Option<OrderedGeneration>,
+    /// Goroutines of C threads: the only ones that come back under the same id.
+    of_c_threads: HashSet<GoroutineId>,
+}
+
+impl Ordered {
+    /// Reads all events. An error ends the reading and is a part of the result.
+    pub(super) fn read(reader: &mut Reader<'_>) -> Self {
+        let mut ordered = Self::default();
+        loop {
+            match reader.next_event() {
+                Ok(Some(event)) => ordered.add(&event),
+                Ok(None) => break,
+                Err(error) => {
+                    ordered.error = Some(error);
+                    break;
+                }
+            }
+        }
+        ordered.close_generation();
+        ordered
+    }
+
+    #[inline]
+    fn add(&mut self, event: &Event<'_>) {
+        // Only the events that can name something new are looked at.
+        match event.event_type() {
+            None => {
+                self.named_threads.extend(event.thread());
+                if let EventKind::Sync(sync) = event.kind() {
+                    self.close_generation();
+                    if let Some(number) = sync.generation() {
+                        self.open = Some(OrderedGeneration {
+                            number,
+                            start: event.time(),
+                            end: event.time(),
+                            events: self.events,
+                            clock: sync.clock(),
+                        });
+                    }
+                }
+            }
+            Some(
+                EventType::GoCreate
+                | EventType::GoCreateBlocked
+                | EventType::GoCreateSyscall
+                | EventType::GoStatus
+                | EventType::GoStatusStack
+                | EventType::GoDestroySyscall
+                | EventType::ProcStatus,
+            ) => self.resource(event),
+            Some(_) => {}
+        }
+        self.events += 1;
+        let start = self.span.map_or(event.time(), |(start, _)| start);
+        self.span = Some((start, event.time()));
+    }
+
+    /// Ends the generation, if one is open, with the last event that was read.
+    fn close_generation(&mut self) {
+        let (Some(mut generation), Some((_, end))) = (self.open.take(), self.span) else {
+            return;
+        };
+        generation.end = end;
+        generation.events = self.events - generation.events;
+        if let (Some(start), Some(end)) = (
+            generation.wall_time_of(generation.start),
+            generation.wall_time_of(end),
+        ) {
+            let first = self.wall.map_or(start, |(first, _)| first);
+            self.wall = Some((first, end));
+        }
+        if self.generations.len() < MAX_GENERATIONS {
+            self.generations.push(generation);
+        } else {
+            self.more_generations += 1;
+        }
+    }
+
+    fn resource(&mut self, event: &Event<'_>) {
+        self.named_threads.extend(event.thread());
+        let EventKind::StateTransition(transition) = event.kind() else {
+            return;
+        };
+        match transition {
+            StateTransition::Goroutine { id, from, to, .. } => {
+                if to == GoState::NotExist {
+                    if event.event_type() == Some(EventType::GoDestroySyscall) {
+                        self.of_c_threads.insert(id);
+                    }
+                } else if matches!(from, GoState::Undetermined | GoState::NotExist)
+                    && !self.of_c_threads.contains(&id)
+                {
+                    self.goroutines += 1;
+                }
+            }
+            StateTransition::Proc { id, .. } => {
+                self.procs.insert(id);
+            }
+        }
+    }
+}
