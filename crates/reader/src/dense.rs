@@ -117,7 +117,8 @@ const VACANT: u32 = u32::MAX;
 
 impl IdMap {
     /// How many ids are in the map.
-    pub(crate) fn len(&self) -> usize {
+    #[cfg(test)]
+    fn len(&self) -> usize {
         self.len
     }
 

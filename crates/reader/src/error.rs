@@ -217,6 +217,8 @@ pub enum ErrorKind {
     Order(OrderError),
     /// No thread's next event can come next: something that they wait for is missing.
     Stuck(Vec<Stalled>),
+    /// Events wait for each other too often for a real trace.
+    TooManyStalls,
     /// The event names a string that the generation does not have.
     MissingString(u64),
     /// The event names a stack that the generation does not have.
@@ -330,6 +332,9 @@ impl fmt::Display for ErrorKind {
                     0 => Ok(()),
                     more => write!(f, " and {more} more"),
                 }
+            }
+            Self::TooManyStalls => {
+                f.write_str("events wait for other threads more often than in any real trace")
             }
             Self::MissingString(id) => write!(f, "string {id} is not in the generation's table"),
             Self::MissingStack(id) => write!(f, "stack {id} is not in the generation's table"),

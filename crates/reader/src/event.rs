@@ -95,7 +95,9 @@ impl<'a> Event<'a> {
                 self.record.args[event_type.spec().stack_arg()? - 1]
             }
         };
-        (id != 0).then(|| self.stack_of(id))
+        // In salvage mode a stack may be missing.
+        let is_there = id != 0 && self.generation.tables.stacks.contains(id);
+        is_there.then(|| self.stack_of(id))
     }
 
     /// What happened.
@@ -334,6 +336,18 @@ impl<'a> Sync<'a> {
     #[must_use]
     pub fn frequency(&self) -> Option<u64> {
         self.generation.map(|generation| generation.frequency)
+    }
+
+    /// Bytes of the trace that the generation takes up.
+    #[must_use]
+    pub fn bytes(&self) -> Option<u64> {
+        self.generation.map(|generation| generation.bytes)
+    }
+
+    /// Threads that have events in the generation.
+    #[must_use]
+    pub fn threads(&self) -> Option<usize> {
+        self.generation.map(|generation| generation.threads)
     }
 
     /// The clocks at the start of the generation (since Go 1.25).

@@ -14,6 +14,10 @@ pub(crate) struct GenerationData {
     pub(crate) frequency: u64,
     pub(crate) clock: Option<ClockSnapshot>,
     pub(crate) tables: Arc<Tables>,
+    /// Bytes of the generation's batches, headers included.
+    pub(crate) bytes: u64,
+    /// Threads with a batch of events.
+    pub(crate) threads: usize,
     /// In file order.
     pub(crate) experimental: Vec<ExperimentalData>,
 }

@@ -14,6 +14,9 @@ mod pipeline;
 mod pool;
 mod reader;
 mod record;
+mod resync;
+mod salvage;
+mod salvaging;
 mod sort;
 mod source;
 mod state;
@@ -32,6 +35,7 @@ pub use exectrace_wire::{
     EventType, Experiment, Generation, GoroutineId, ProcId, TaskId, ThreadId, Version,
 };
 pub use reader::{Options, Reader};
+pub use salvage::{Loss, LossKind, SalvageReport};
 pub use state::{GoState, ProcState};
 pub use stats::Stats;
 pub use text::Text;

@@ -13,9 +13,10 @@ use crate::{
     generation::{ExperimentalData, GenerationData},
     pool::BufferPool,
     record::NONE,
+    salvage::{Loss, LossKind},
     sort::sort_as_go,
     stream::{DecodeContext, EventBatch, ThreadStream},
-    tables::{StackTableBuilder, StringTableBuilder, Tables},
+    tables::{MissingFrameString, StackTableBuilder, StringTableBuilder, Tables},
     time::{ClockSnapshot, Time, WallTime},
 };
 
@@ -40,9 +41,14 @@ pub(crate) struct LoadedGeneration {
     pub(crate) samples: Vec<CpuSample>,
     /// The earliest time of a batch, in nanoseconds.
     pub(crate) start: i64,
-    /// Bytes of the generation's batches, headers included.
-    pub(crate) bytes: u64,
+    /// In salvage mode: what was lost in it, or before it.
+    pub(crate) losses: Vec<Loss>,
+    /// In salvage mode: something was lost before it, so the state at its start is unknown.
+    pub(crate) after_loss: bool,
 }
+
+/// Clock units per second of Go on all systems but Windows: 64 ns a unit.
+pub(crate) const USUAL_FREQUENCY: u64 = 15_625_000;
 
 /// Bytes that the strings of a generation may have in all, and entries that its stacks may have:
 /// offsets into the tables are 32 bits. Real tables have some hundred kilobytes.
@@ -65,6 +71,14 @@ pub(crate) struct GenerationBuilder {
     streams: Vec<ThreadStream>,
     stream_of: HashMap<Option<ThreadId>, usize>,
     pub(crate) bytes: u64,
+    /// In salvage mode: what was lost so far.
+    losses: Option<Vec<Loss>>,
+    /// In salvage mode: how often bytes were lost so far.
+    gaps: u32,
+    /// In salvage mode: the state before the generation cannot be known.
+    after_loss: bool,
+    /// In salvage mode: the frequency to assume if the generation has none.
+    fallback_frequency: u64,
 }
 
 /// A clock snapshot whose trace time is still in clock units.
@@ -91,7 +105,53 @@ impl GenerationBuilder {
             streams: Vec::new(),
             stream_of: HashMap::new(),
             bytes: 0,
+            losses: None,
+            gaps: 0,
+            after_loss: false,
+            fallback_frequency: USUAL_FREQUENCY,
         }
+    }
+
+    /// Switches to salvage mode: what is wrong becomes a loss instead of an error. `losses` came
+    /// up before the generation's first batch.
+    pub(crate) fn salvaging(mut self, losses: Vec<Loss>, fallback_frequency: u64) -> Self {
+        self.after_loss = !losses.is_empty();
+        self.losses = Some(losses);
+        self.fallback_frequency = fallback_frequency;
+        self
+    }
+
+    /// In salvage mode, notes a loss.
+    pub(crate) fn lose(&mut self, offset: u64, kind: LossKind) {
+        let generation = Some(self.number);
+        if let Some(losses) = &mut self.losses {
+            losses.push(Loss {
+                offset: Some(offset),
+                generation,
+                kind,
+            });
+        }
+    }
+
+    /// In salvage mode, notes a loss that came up elsewhere.
+    pub(crate) fn note(&mut self, loss: Loss) {
+        if let Some(losses) = &mut self.losses {
+            losses.push(loss);
+        }
+    }
+
+    /// Bytes before the batch that comes next were lost, perhaps with batches of any thread.
+    pub(crate) fn begin_gap(&mut self) {
+        self.gaps += 1;
+    }
+
+    /// In salvage mode a wrong record costs only itself.
+    fn drop_record(&mut self, offset: u64, cause: ErrorKind) -> Result<(), ErrorKind> {
+        if self.losses.is_none() {
+            return Err(cause);
+        }
+        self.lose(offset, LossKind::DroppedRecord { cause });
+        Ok(())
     }
 
     /// Whether a batch of events has come in: such a generation cannot be dropped silently.
@@ -108,12 +168,7 @@ impl GenerationBuilder {
     /// # Errors
     ///
     /// If the batch is structural and malformed. What came before the malformed record is kept.
-    pub(crate) fn add(
-        &mut self,
-        batch: Batch,
-        after_gap: bool,
-        pool: &BufferPool,
-    ) -> Result<(), Error> {
+    pub(crate) fn add(&mut self, batch: Batch, pool: &BufferPool) -> Result<(), Error> {
         let (offset, data_offset) = (batch.offset, batch.data_offset);
         self.bytes += data_offset - offset + batch.data.len() as u64;
         let time = batch.header.time.0;
@@ -128,13 +183,16 @@ impl GenerationBuilder {
         };
         let result = match batch.kind(self.version) {
             BatchKind::Events => {
+                let gaps = self.gaps;
                 let stream = self.stream(batch.header.thread);
-                stream.push(EventBatch {
-                    time,
-                    data: batch.data,
-                    data_offset,
-                    after_gap,
-                });
+                stream.push(
+                    EventBatch {
+                        time,
+                        data: batch.data,
+                        data_offset,
+                    },
+                    gaps,
+                );
                 return Ok(());
             }
             BatchKind::Experimental => {
@@ -145,9 +203,9 @@ impl GenerationBuilder {
                 });
                 return Ok(());
             }
-            BatchKind::Strings => self.add_strings(&batch.data),
-            BatchKind::Stacks => self.add_stacks(&batch.data),
-            BatchKind::CpuSamples => self.add_samples(&batch.data),
+            BatchKind::Strings => self.add_strings(&batch),
+            BatchKind::Stacks => self.add_stacks(&batch),
+            BatchKind::CpuSamples => self.add_samples(&batch),
             BatchKind::Sync => self.add_clocks(&batch),
             BatchKind::EndOfGeneration => Err(ErrorKind::EndOfGenerationInBatch),
         };
@@ -171,40 +229,36 @@ impl GenerationBuilder {
         &mut streams[at]
     }
 
-    fn add_strings(&mut self, data: &[u8]) -> Result<(), ErrorKind> {
-        for record in Strings::new(data)? {
+    fn add_strings(&mut self, batch: &Batch) -> Result<(), ErrorKind> {
+        for record in Strings::new(&batch.data)? {
             let record = record?;
             if self.strings.len() > MAX_TABLE {
-                return Err(ErrorKind::TableTooLarge {
-                    table: "strings",
-                    limit: MAX_TABLE as u64,
-                });
+                return Err(too_large("strings"));
             }
             if self.strings.insert(record.id, record.data).is_err() {
-                return Err(ErrorKind::RepeatedString { id: record.id });
+                let cause = ErrorKind::RepeatedString { id: record.id };
+                self.drop_record(batch.data_offset, cause)?;
             }
         }
         Ok(())
     }
 
-    fn add_stacks(&mut self, data: &[u8]) -> Result<(), ErrorKind> {
-        for record in Stacks::new(data)? {
+    fn add_stacks(&mut self, batch: &Batch) -> Result<(), ErrorKind> {
+        for record in Stacks::new(&batch.data)? {
             let record = record?;
             if self.stacks.len() > MAX_TABLE {
-                return Err(ErrorKind::TableTooLarge {
-                    table: "stacks",
-                    limit: MAX_TABLE as u64,
-                });
+                return Err(too_large("stacks"));
             }
             if !self.stacks.insert(record.id, record.frames) {
-                return Err(ErrorKind::RepeatedStack { id: record.id });
+                let cause = ErrorKind::RepeatedStack { id: record.id };
+                self.drop_record(batch.data_offset, cause)?;
             }
         }
         Ok(())
     }
 
-    fn add_samples(&mut self, data: &[u8]) -> Result<(), ErrorKind> {
-        for record in CpuSamples::new(data)? {
+    fn add_samples(&mut self, batch: &Batch) -> Result<(), ErrorKind> {
+        for record in CpuSamples::new(&batch.data)? {
             let record = record?;
             self.samples.push(CpuSample {
                 // In clock units until the frequency is known.
@@ -222,11 +276,12 @@ impl GenerationBuilder {
         let mut time = batch.header.time.0;
         for record in SyncRecords::new(self.version, &batch.data)? {
             match record? {
-                SyncRecord::Frequency(frequency) => {
-                    if self.frequency.is_some() {
-                        return Err(ErrorKind::RepeatedFrequency);
-                    }
-                    self.frequency = Some(frequency);
+                SyncRecord::Frequency(_) if self.frequency.is_some() => {
+                    self.drop_record(batch.data_offset, ErrorKind::RepeatedFrequency)?;
+                }
+                SyncRecord::Frequency(frequency) => self.frequency = Some(frequency),
+                SyncRecord::ClockSnapshot { .. } if self.snapshot.is_some() => {
+                    self.drop_record(batch.data_offset, ErrorKind::RepeatedClockSnapshot)?;
                 }
                 SyncRecord::ClockSnapshot {
                     dt,
@@ -234,9 +289,6 @@ impl GenerationBuilder {
                     sec,
                     nsec,
                 } => {
-                    if self.snapshot.is_some() {
-                        return Err(ErrorKind::RepeatedClockSnapshot);
-                    }
                     time = time.wrapping_add(dt);
                     self.snapshot = Some(Snapshot {
                         trace: time,
@@ -254,29 +306,33 @@ impl GenerationBuilder {
     /// # Errors
     ///
     /// If the generation lacks a frequency, a clock snapshot (from Go 1.25) or the names of a
-    /// stack's frames.
-    pub(crate) fn finish(self, pool: &BufferPool) -> Result<LoadedGeneration, Error> {
-        let error = |kind: ErrorKind| {
-            let place = Place {
-                offset: Some(self.offset),
-                generation: Some(self.number),
-                ..Place::default()
-            };
-            Error::new(kind, place)
-        };
-        let Some(frequency) = self.frequency else {
-            return Err(error(ErrorKind::NoFrequency));
+    /// stack's frames; never in salvage mode.
+    pub(crate) fn finish(mut self, pool: &BufferPool) -> Result<LoadedGeneration, Error> {
+        let frequency = match self.frequency {
+            Some(frequency) => frequency,
+            None => {
+                let frequency = self.fallback_frequency;
+                let loss = LossKind::AssumedFrequency { frequency };
+                self.lack(ErrorKind::NoFrequency, loss)?;
+                frequency
+            }
         };
         if self.version.has_clock_snapshot() && self.snapshot.is_none() {
-            return Err(error(ErrorKind::NoClockSnapshot));
+            self.lack(ErrorKind::NoClockSnapshot, LossKind::NoClockSnapshot)?;
         }
-        let strings = self.strings.finish();
-        if let Some(missing) = self.stacks.find_missing_string(&strings) {
-            return Err(error(ErrorKind::MissingFrameString {
-                stack: missing.stack,
-                string: missing.string,
-                what: missing.what,
-            }));
+        let strings = std::mem::take(&mut self.strings).finish(self.losses.is_some());
+        if let Some(MissingFrameString {
+            stack,
+            string,
+            what,
+        }) = self.stacks.find_missing_string(&strings)
+        {
+            let error = ErrorKind::MissingFrameString {
+                stack,
+                string,
+                what,
+            };
+            self.lack(error, LossKind::NamelessStacks)?;
         }
         let clock = Clock::new(frequency);
         let mut samples = self.samples;
@@ -297,6 +353,12 @@ impl GenerationBuilder {
                 wall: snapshot.wall,
             }),
             tables: Arc::clone(&tables),
+            bytes: self.bytes,
+            threads: self
+                .streams
+                .iter()
+                .filter(|stream| stream.thread.is_some())
+                .count(),
             experimental: self.experimental,
         };
         Ok(LoadedGeneration {
@@ -309,7 +371,29 @@ impl GenerationBuilder {
             streams: self.streams,
             samples,
             start: clock.nanos(self.min_time),
-            bytes: self.bytes,
+            losses: self.losses.unwrap_or_default(),
+            after_loss: self.after_loss,
         })
+    }
+
+    /// Something that the generation must have is not there.
+    fn lack(&mut self, error: ErrorKind, loss: LossKind) -> Result<(), Error> {
+        if self.losses.is_some() {
+            self.lose(self.offset, loss);
+            return Ok(());
+        }
+        let place = Place {
+            offset: Some(self.offset),
+            generation: Some(self.number),
+            ..Place::default()
+        };
+        Err(Error::new(error, place))
+    }
+}
+
+fn too_large(table: &'static str) -> ErrorKind {
+    ErrorKind::TableTooLarge {
+        table,
+        limit: MAX_TABLE as u64,
     }
 }

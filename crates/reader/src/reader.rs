@@ -15,11 +15,19 @@ use crate::{
     pipeline::Pipeline,
     pool::BufferPool,
     record::{NONE, Record, What},
+    salvage::{LossKind, SalvageReport},
+    salvaging::Salvaging,
     source::{GenerationReader, Next},
     stats::Stats,
     stream::{Chunk, DecodeContext, Decoded, ThreadStream, find_dangling},
     tables::Tables,
 };
+
+/// Attempts to advance an event out of the order of time that a trace may cost: in real traces
+/// events wait rarely and briefly, but a hostile one could make very many threads wait for each
+/// event.
+const FREE_TRIES: u64 = 1 << 26;
+const TRIES_PER_EVENT: u64 = 1 << 10;
 
 /// How to read a trace.
 #[derive(Clone, Debug, Default)]
@@ -72,6 +80,11 @@ pub struct Reader<'s> {
     /// The time of the next CPU sample; `i64::MAX` if there is none.
     next_sample: i64,
     order: Ordering,
+    /// Attempts to advance an event out of the order of time.
+    tries: u64,
+    /// The place in the frontier of the event that the last error is about.
+    culprit: usize,
+    salvaging: Option<Box<Salvaging>>,
     /// The time of the last delivered event.
     last_time: i64,
     syncs: u64,
@@ -145,7 +158,7 @@ impl<'s> Reader<'s> {
     ///
     /// As [`Reader::new`].
     pub fn with_options(source: impl Read + 's, options: Options) -> Result<Self, Error> {
-        let source = GenerationReader::new(Box::new(source) as Box<dyn Read + 's>)?;
+        let source = GenerationReader::new(Box::new(source) as Box<dyn Read + 's>, &options)?;
         let version = source.version();
         Ok(Self::from_input(
             version,
@@ -157,7 +170,7 @@ impl<'s> Reader<'s> {
         ))
     }
 
-    fn from_input(version: Version, input: Input<'s>, _options: &Options) -> Self {
+    fn from_input(version: Version, input: Input<'s>, options: &Options) -> Self {
         let tables = Arc::new(Tables::default());
         Self {
             version,
@@ -167,6 +180,8 @@ impl<'s> Reader<'s> {
                 frequency: 0,
                 clock: None,
                 tables: Arc::clone(&tables),
+                bytes: 0,
+                threads: 0,
                 experimental: Vec::new(),
             }),
             decode_context: DecodeContext {
@@ -187,6 +202,9 @@ impl<'s> Reader<'s> {
             samples: Vec::new().into_iter(),
             next_sample: i64::MAX,
             order: Ordering::new(),
+            tries: 0,
+            culprit: 0,
+            salvaging: options.salvage.then(Box::default),
             last_time: 0,
             syncs: 0,
             phase: Phase::Reading,
@@ -211,6 +229,12 @@ impl<'s> Reader<'s> {
             bytes,
             ..self.stats
         }
+    }
+
+    /// What salvage mode lost so far; `None` in strict mode. Complete when the trace has ended.
+    #[must_use]
+    pub fn salvage_report(&self) -> Option<&SalvageReport> {
+        self.salvaging.as_ref().map(|salvaging| &salvaging.report)
     }
 
     /// The next event; `None` at the end of the trace.
@@ -282,7 +306,7 @@ impl<'s> Reader<'s> {
         // in Go.
         self.move_on(0, at)?;
         if dangling {
-            return Err(self.dangling_error(at));
+            self.note_dangling(at)?;
         }
         self.start_run();
         Ok(())
@@ -338,32 +362,86 @@ impl<'s> Reader<'s> {
                 }
             }
         }
-        self.advance_any()?;
-        Ok(Some(self.deliver(0)))
+        if self.advance_any()? {
+            return Ok(Some(self.deliver(0)));
+        }
+        // Salvage mode has dropped all that was left of the generation.
+        match self.take_sample() {
+            Some(sample) => self.deliver_sample(sample).map(Some),
+            None => self.next_generation(),
+        }
     }
 
-    /// Tries the thread at the top of the frontier, then the others in order of time.
-    fn advance_any(&mut self) -> Result<(), Error> {
+    /// Tries the thread at the top of the frontier, then the others in order of time. Returns
+    /// whether an event has advanced: in salvage mode perhaps none is left.
+    fn advance_any(&mut self) -> Result<bool, Error> {
         if let Some(event) = self.run.event() {
             // The frontier still has the time with which the run began.
             self.frontier.set_first(event.time());
         }
         self.stop_run();
-        if self.try_advance(0)? == Advance::NotYet {
-            self.frontier.sort();
-            self.advance_another()?;
+        loop {
+            match self.advance_first_ready() {
+                Ok(()) => {
+                    self.start_run();
+                    return Ok(true);
+                }
+                Err(error) => self.drop_event(error)?,
+            }
+            if self.frontier.is_empty() {
+                return Ok(false);
+            }
         }
-        self.start_run();
-        Ok(())
     }
 
-    fn advance_another(&mut self) -> Result<(), Error> {
+    fn advance_first_ready(&mut self) -> Result<(), Error> {
+        if self.try_advance(0)? == Advance::Done {
+            return Ok(());
+        }
+        self.tries += self.frontier.len() as u64;
+        if self.tries > FREE_TRIES + TRIES_PER_EVENT * self.stats.events {
+            self.culprit = 0;
+            let first = self
+                .frontier
+                .first()
+                .map_or(0, |entry| entry.cursor as usize);
+            return Err(self.error_at(first, ErrorKind::TooManyStalls));
+        }
+        self.frontier.sort();
         for place in 1..self.frontier.len() {
             if self.try_advance(place)? == Advance::Done {
                 return Ok(());
             }
         }
+        self.culprit = 0;
         Err(self.stuck_error())
+    }
+
+    /// In salvage mode, drops the event that an error is about.
+    fn drop_event(&mut self, error: Error) -> Result<(), Error> {
+        let Some(salvaging) = &mut self.salvaging else {
+            return Err(error);
+        };
+        let Some(entry) = self.frontier.get(self.culprit) else {
+            return Err(error);
+        };
+        let cursor = &mut self.cursors[entry.cursor as usize];
+        let Some(event) = cursor.chunk.events().get(cursor.at) else {
+            return Err(error);
+        };
+        if !Salvaging::can_drop(&error) {
+            return Err(error);
+        }
+        let slot = cursor.slot.unwrap_or(ThreadSlot::NONE);
+        salvaging.drop_event(
+            &mut self.order,
+            cursor.thread,
+            slot,
+            event.event_type,
+            &error,
+        );
+        cursor.at += 1;
+        self.move_on(self.culprit, entry.cursor as usize)
     }
 
     /// Tries the next event of the thread at a place in the frontier, and on success moves the
@@ -381,13 +459,16 @@ impl<'s> Reader<'s> {
         match self.order.advance(slot, event, &self.tables) {
             Ok(Advance::NotYet) => return Ok(Advance::NotYet),
             Ok(Advance::Done) => {}
-            Err(error) => return Err(self.error_at(at, error)),
+            Err(error) => {
+                self.culprit = place;
+                return Err(self.error_at(at, error));
+            }
         }
         let dangling = event.dangling;
         cursor.at += 1;
         self.move_on(place, at)?;
         if dangling {
-            return Err(self.dangling_error(at));
+            self.note_dangling(at)?;
         }
         Ok(Advance::Done)
     }
@@ -408,30 +489,44 @@ impl<'s> Reader<'s> {
 
     /// The time of a thread's next event after its chunk is used up; `None` if that was the last.
     fn load_chunk(&mut self, at: usize) -> Result<Option<i64>, Error> {
-        let cursor = &mut self.cursors[at];
-        if cursor.chunk.error.is_none() {
+        loop {
+            let cursor = &mut self.cursors[at];
+            if let Some((offset, error)) = cursor.chunk.error {
+                let offset = cursor.chunk.data_offset + u64::from(offset);
+                let place = Place {
+                    offset: Some(offset),
+                    generation: Some(self.generation.number),
+                    thread: cursor.thread,
+                    event: None,
+                };
+                let Some(salvaging) = &mut self.salvaging else {
+                    return Err(Error::new(error, place));
+                };
+                salvaging.note(
+                    offset,
+                    LossKind::DroppedRecord {
+                        cause: error.into(),
+                    },
+                );
+            }
             match &mut self.input {
                 Input::Inline { streams, .. } => {
-                    streams[at].decode(&mut cursor.chunk, &self.decode_context)
+                    streams[at].decode(&mut cursor.chunk, &self.decode_context);
                 }
                 Input::Overlapped(pipeline) => pipeline.next_chunk(at, &mut cursor.chunk)?,
             }
             cursor.at = 0;
+            if cursor.chunk.after_gap
+                && let Some(slot) = cursor.slot
+            {
+                self.order.forget_context(slot);
+            }
             if let Some(event) = cursor.chunk.events().first() {
                 return Ok(Some(event.time()));
             }
-        }
-        match cursor.chunk.error {
-            Some((offset, error)) => Err(Error::new(
-                error,
-                Place {
-                    offset: Some(cursor.chunk.data_offset + u64::from(offset)),
-                    generation: Some(self.generation.number),
-                    thread: cursor.thread,
-                    event: None,
-                },
-            )),
-            None => Ok(None),
+            if cursor.chunk.error.is_none() {
+                return Ok(None);
+            }
         }
     }
 
@@ -447,7 +542,11 @@ impl<'s> Reader<'s> {
 
     #[cold]
     fn deliver_sample(&mut self, sample: CpuSample) -> Result<usize, Error> {
-        if !self.tables.stacks.contains(sample.stack) {
+        if let Some(salvaging) = &mut self.salvaging {
+            if !self.tables.stacks.contains(sample.stack) {
+                salvaging.count_nameless();
+            }
+        } else if !self.tables.stacks.contains(sample.stack) {
             let place = Place {
                 generation: Some(self.generation.number),
                 thread: ThreadId::from_wire(sample.thread),
@@ -509,6 +608,11 @@ impl<'s> Reader<'s> {
             }
             Phase::Reading => {}
         }
+        if self.stats.generations > 0
+            && let Some(salvaging) = &mut self.salvaging
+        {
+            salvaging.end();
+        }
         let next = match &mut self.input {
             Input::Inline { source, .. } => source.next(),
             Input::Overlapped(pipeline) => pipeline.next_generation(),
@@ -518,7 +622,12 @@ impl<'s> Reader<'s> {
                 self.phase = behind.map_or(Phase::Reading, Phase::Failing);
                 self.install(*generation).map(Some)
             }
-            Next::End => Ok(Some(self.deliver_sync(self.last_time, false))),
+            Next::End(losses) => {
+                if let Some(salvaging) = &mut self.salvaging {
+                    salvaging.finish(losses);
+                }
+                Ok(Some(self.deliver_sync(self.last_time, false)))
+            }
             Next::Broken(error) => {
                 self.phase = Phase::Failed(error);
                 Ok(Some(self.deliver_sync(self.last_time, false)))
@@ -530,6 +639,12 @@ impl<'s> Reader<'s> {
     fn install(&mut self, mut generation: LoadedGeneration) -> Result<usize, Error> {
         let number = generation.data.number.0;
         self.stats.generations += 1;
+        if let Some(salvaging) = &mut self.salvaging
+            && salvaging.begin(&mut generation)
+        {
+            self.order.forget_state();
+            self.first_number = Some(number);
+        }
         self.cursors.clear();
         self.cursors
             .extend(generation.streams.iter().map(|stream| Cursor {
@@ -587,8 +702,20 @@ impl<'s> Reader<'s> {
         Error::new(kind, self.place_of(at, 0))
     }
 
+    /// An event that has advanced names a string or stack that is not there.
     #[cold]
-    fn dangling_error(&mut self, at: usize) -> Error {
+    fn note_dangling(&mut self, at: usize) -> Result<(), Error> {
+        match &mut self.salvaging {
+            Some(salvaging) => {
+                salvaging.count_nameless();
+                Ok(())
+            }
+            None => Err(self.dangling_error(at)),
+        }
+    }
+
+    #[cold]
+    fn dangling_error(&self, at: usize) -> Error {
         let (record, _) = self.order.delivered(0);
         let kind = record
             .what
@@ -636,7 +763,7 @@ impl Reader<'static> {
     ///
     /// As [`Reader::new`], or if the thread cannot be started.
     pub fn overlapped(source: impl Read + Send + 'static, options: Options) -> Result<Self, Error> {
-        let source = GenerationReader::new(source)?;
+        let source = GenerationReader::new(source, &options)?;
         let version = source.version();
         Ok(Self::from_input(
             version,

@@ -10,10 +10,13 @@ use std::io::Read;
 use exectrace_wire::{BatchKind, Generation, Version};
 
 use crate::{
+    Options,
     error::{Error, ErrorKind},
     framing::{Batch, BatchReader, Item},
-    load::{GenerationBuilder, LoadedGeneration},
+    load::{GenerationBuilder, LoadedGeneration, USUAL_FREQUENCY},
     pool::BufferPool,
+    resync::Resync,
+    salvage::{Loss, LossKind},
 };
 
 /// What comes next in a trace.
@@ -21,8 +24,8 @@ use crate::{
 pub(crate) enum Next {
     /// A generation, and what broke the trace behind it, if something did.
     Generation(Box<LoadedGeneration>, Option<Error>),
-    /// The end.
-    End,
+    /// The end, and in salvage mode what was lost before it.
+    End(Vec<Loss>),
     /// The trace is broken here.
     Broken(Error),
 }
@@ -38,17 +41,35 @@ pub(crate) struct GenerationReader<R> {
     spilled: Option<Batch>,
     /// Whether a generation has ended.
     started: bool,
+    salvage: Option<Salvage>,
+}
+
+/// What salvage mode keeps between batches.
+struct Salvage {
+    resync: Resync,
+    /// Losses before the first batch of the generation that comes next.
+    before: Vec<Loss>,
+    /// The frequency of the last generation that had one.
+    frequency: u64,
+    /// Whether bytes were lost right before the spilled batch.
+    spilled_after_gap: bool,
 }
 
 impl<R: Read> GenerationReader<R> {
     /// Reads the file header.
-    pub(crate) fn new(source: R) -> Result<Self, Error> {
+    pub(crate) fn new(source: R, options: &Options) -> Result<Self, Error> {
         let pool = BufferPool::default();
         let mut batches = BatchReader::new(source, pool.clone());
         let version = batches.read_header()?;
         if version < Version::Go122 {
             return Err(Error::at(0, ErrorKind::UnsupportedVersion(version)));
         }
+        let salvage = options.salvage.then(|| Salvage {
+            resync: Resync::new(version),
+            before: Vec::new(),
+            frequency: USUAL_FREQUENCY,
+            spilled_after_gap: false,
+        });
         Ok(Self {
             batches,
             version,
@@ -56,6 +77,7 @@ impl<R: Read> GenerationReader<R> {
             builder: None,
             spilled: None,
             started: false,
+            salvage,
         })
     }
 
@@ -80,6 +102,12 @@ impl<R: Read> GenerationReader<R> {
 
     /// Reads one batch; yields when a generation is complete, the trace ends or is broken.
     pub(crate) fn poll(&mut self) -> Option<Next> {
+        if let Some(salvage) = self.salvage.take() {
+            let mut salvage = salvage;
+            let next = self.poll_salvaging(&mut salvage);
+            self.salvage = Some(salvage);
+            return next;
+        }
         if let Some(batch) = self.spilled.take() {
             return self.add(batch).err().map(Next::Broken);
         }
@@ -93,7 +121,7 @@ impl<R: Read> GenerationReader<R> {
             }
             Ok(None) if marked => Some(self.end_marked()),
             // The end of the trace ends the generation: nothing tells whether it is complete.
-            Ok(None) if self.builder.is_none() && self.started => Some(Next::End),
+            Ok(None) if self.builder.is_none() && self.started => Some(Next::End(Vec::new())),
             Ok(None) => Some(self.finish(self.batches.offset(), None)),
             // The error may concern the next generation only: this one may be whole.
             Err(error) if !marked && self.builder.is_some() => {
@@ -132,7 +160,7 @@ impl<R: Read> GenerationReader<R> {
                 ErrorKind::IncompleteGeneration,
             )),
             // A generation without events was not worth its end-of-generation record: as in Go.
-            _ => Next::End,
+            _ => Next::End(Vec::new()),
         }
     }
 
@@ -160,7 +188,7 @@ impl<R: Read> GenerationReader<R> {
         let (number, offset) = (batch.header.generation, batch.offset);
         self.builder
             .get_or_insert_with(|| GenerationBuilder::new(self.version, number, offset))
-            .add(batch, false, &self.pool)
+            .add(batch, &self.pool)
     }
 
     /// Ends the generation; `offset` is where, should it be empty.
@@ -175,5 +203,92 @@ impl<R: Read> GenerationReader<R> {
             // The generation itself is broken: what comes behind it does not matter any more.
             Err(error) => Next::Broken(error),
         }
+    }
+
+    /// As [`Self::poll`], in salvage mode: only the source itself can still fail.
+    fn poll_salvaging(&mut self, salvage: &mut Salvage) -> Option<Next> {
+        if let Some(batch) = self.spilled.take() {
+            let after_gap = std::mem::take(&mut salvage.spilled_after_gap);
+            return self.add_salvaging(salvage, batch, after_gap);
+        }
+        let current = self.builder.as_ref().map(|builder| builder.number);
+        let salvaged = match self.batches.next_salvaged(&mut salvage.resync, current) {
+            Ok(Some(salvaged)) => salvaged,
+            Ok(None) => return Some(self.end_salvaging(salvage)),
+            Err(error) => return Some(Next::Broken(Error::at(self.batches.offset(), error))),
+        };
+        let after_gap = salvaged.loss.is_some();
+        if let Some(loss) = salvaged.loss {
+            self.note(salvage, loss);
+        }
+        match salvaged.item {
+            Item::EndOfGeneration { .. } if self.builder.is_none() => None,
+            Item::EndOfGeneration { offset } => Some(self.finish_salvaging(salvage, offset)),
+            Item::Batch(batch) if batch.kind(self.version) == BatchKind::EndOfGeneration => {
+                Some(self.finish_salvaging(salvage, batch.offset))
+            }
+            Item::Batch(batch) if current.is_some_and(|n| n != batch.header.generation) => {
+                let offset = batch.offset;
+                if self.version.has_end_of_generation()
+                    && let Some(builder) = &mut self.builder
+                {
+                    builder.lose(offset, LossKind::IncompleteGeneration);
+                }
+                self.spilled = Some(batch);
+                salvage.spilled_after_gap = after_gap;
+                Some(self.finish_salvaging(salvage, offset))
+            }
+            Item::Batch(batch) => self.add_salvaging(salvage, batch, after_gap),
+        }
+    }
+
+    fn note(&mut self, salvage: &mut Salvage, mut loss: Loss) {
+        match &mut self.builder {
+            Some(builder) => {
+                loss.generation = Some(builder.number);
+                builder.note(loss);
+            }
+            None => salvage.before.push(loss),
+        }
+    }
+
+    fn add_salvaging(
+        &mut self,
+        salvage: &mut Salvage,
+        batch: Batch,
+        after_gap: bool,
+    ) -> Option<Next> {
+        let (number, offset) = (batch.header.generation, batch.offset);
+        let builder = self.builder.get_or_insert_with(|| {
+            let losses = std::mem::take(&mut salvage.before);
+            GenerationBuilder::new(self.version, number, offset)
+                .salvaging(losses, salvage.frequency)
+        });
+        if after_gap {
+            builder.begin_gap();
+        }
+        builder.add(batch, &self.pool).err().map(Next::Broken)
+    }
+
+    fn end_salvaging(&mut self, salvage: &mut Salvage) -> Next {
+        let offset = self.batches.offset();
+        let loss = salvage.resync.take_loss();
+        let is_cut = loss.is_some() || self.version.has_end_of_generation();
+        if let Some(loss) = loss {
+            self.note(salvage, loss);
+        }
+        let Some(builder) = &mut self.builder else {
+            return Next::End(std::mem::take(&mut salvage.before));
+        };
+        if is_cut {
+            builder.lose(offset, LossKind::IncompleteGeneration);
+        }
+        self.finish_salvaging(salvage, offset)
+    }
+
+    fn finish_salvaging(&mut self, salvage: &mut Salvage, offset: u64) -> Next {
+        let frequency = self.builder.as_ref().and_then(GenerationBuilder::frequency);
+        salvage.frequency = frequency.unwrap_or(salvage.frequency);
+        self.finish(offset, None)
     }
 }

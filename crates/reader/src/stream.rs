@@ -93,7 +93,6 @@ pub(crate) struct EventBatch {
     pub(crate) time: u64,
     pub(crate) data: Vec<u8>,
     pub(crate) data_offset: u64,
-    pub(crate) after_gap: bool,
 }
 
 /// The batches of one thread in one generation, in file order, and how far they are decoded.
@@ -102,7 +101,10 @@ pub(crate) struct EventBatch {
 #[derive(Debug)]
 pub(crate) struct ThreadStream {
     pub(crate) thread: Option<ThreadId>,
-    batches: VecDeque<EventBatch>,
+    /// With each, whether batches of the thread may have been lost before it.
+    batches: VecDeque<(EventBatch, bool)>,
+    /// In salvage mode: the gaps in the generation before the last batch.
+    gaps: u32,
     /// Decoded bytes of the first batch.
     decoded: usize,
     /// The time of the last decoded event of the first batch, in nanoseconds; 0 before the first
@@ -115,15 +117,19 @@ impl ThreadStream {
         Self {
             thread,
             batches: VecDeque::new(),
+            gaps: 0,
             decoded: 0,
             time: 0,
         }
     }
 
-    pub(crate) fn push(&mut self, batch: EventBatch) {
+    /// Adds a batch. `gaps` is how often bytes of the generation were lost before it.
+    pub(crate) fn push(&mut self, batch: EventBatch, gaps: u32) {
         // Empty batches are legal and hold nothing.
         if !batch.data.is_empty() {
-            self.batches.push_back(batch);
+            let after_gap = self.gaps != gaps;
+            self.gaps = gaps;
+            self.batches.push_back((batch, after_gap));
         }
     }
 
@@ -131,24 +137,15 @@ impl ThreadStream {
         self.batches.is_empty()
     }
 
-    /// Bytes that are not decoded yet.
-    pub(crate) fn remaining_bytes(&self) -> u64 {
-        self.batches
-            .iter()
-            .map(|batch| batch.data.len() as u64)
-            .sum::<u64>()
-            - self.decoded as u64
-    }
-
     /// Decodes the next events into `chunk`, replacing what is in it. The chunk stays empty, with
     /// no error, only if the stream is exhausted.
     pub(crate) fn decode(&mut self, chunk: &mut Chunk, context: &DecodeContext) {
         chunk.clear();
-        let Some(batch) = self.batches.front() else {
+        let Some((batch, after_gap)) = self.batches.front() else {
             return;
         };
         chunk.data_offset = batch.data_offset;
-        chunk.after_gap = batch.after_gap && self.decoded == 0;
+        chunk.after_gap = *after_gap && self.decoded == 0;
         let data = &batch.data[..];
         let mut at = self.decoded;
         let mut time = self.time;
@@ -196,7 +193,7 @@ impl ThreadStream {
     }
 
     fn finish_batch(&mut self, pool: &BufferPool) {
-        if let Some(batch) = self.batches.pop_front() {
+        if let Some((batch, _)) = self.batches.pop_front() {
             pool.give(batch.data);
         }
         self.decoded = 0;

@@ -32,6 +32,8 @@ impl Span {
 pub(crate) struct StringTable {
     data: Vec<u8>,
     index: IdTable<Span>,
+    /// In salvage mode: what is read in place of a string that is not there.
+    placeholder: Option<Text<'static>>,
 }
 
 impl StringTable {
@@ -41,7 +43,7 @@ impl StringTable {
         match self.index.get(id) {
             Some(span) => Some(Text::new(&self.data[span.range()])),
             None if id == 0 => Some(Text::default()),
-            None => None,
+            None => self.placeholder,
         }
     }
 
@@ -94,8 +96,10 @@ impl StringTableBuilder {
         self.data.len()
     }
 
-    pub(crate) fn finish(self) -> StringTable {
+    /// In salvage mode, strings that are not there read as a placeholder.
+    pub(crate) fn finish(self, salvaging: bool) -> StringTable {
         StringTable {
+            placeholder: salvaging.then_some(Text::new(b"?")),
             data: self.data,
             index: IdTable::new(self.spans.into_iter().collect()),
         }

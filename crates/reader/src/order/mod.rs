@@ -74,7 +74,6 @@ struct Goroutine {
 
 #[derive(Debug)]
 struct Proc {
-    id: u64,
     sequence: Sequence,
     status: ProcStatus,
     sweeping: bool,
@@ -188,6 +187,23 @@ impl Ordering {
         self.generation = number;
         self.initial = number == first_number;
         self.forget_dead_names();
+    }
+
+    /// Forgets what is bound to a thread.
+    #[cold]
+    pub(crate) fn forget_context(&mut self, slot: ThreadSlot) {
+        self.bind_goroutine(slot, NONE, NO_SLOT);
+        self.bind_proc(slot, NONE, NO_SLOT);
+    }
+
+    /// Forgets everything but the active tasks, whose types no later generation repeats.
+    #[cold]
+    pub(crate) fn forget_state(&mut self) {
+        let mut fresh = Self::new();
+        std::mem::swap(&mut fresh.task_slots, &mut self.task_slots);
+        std::mem::swap(&mut fresh.tasks, &mut self.tasks);
+        std::mem::swap(&mut fresh.names, &mut self.names);
+        *self = fresh;
     }
 
     /// The slot of a thread, which exists from now on. Go creates it with the first *attempt* to

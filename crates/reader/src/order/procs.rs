@@ -166,7 +166,6 @@ impl Ordering {
             }
             None => {
                 let proc = self.procs.insert(Proc {
-                    id,
                     sequence,
                     status,
                     sweeping: false,
