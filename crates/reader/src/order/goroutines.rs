@@ -11,6 +11,7 @@ use crate::{
 };
 
 impl Ordering {
+    #[inline(always)]
     pub(super) fn go_create(
         &mut self,
         at: Thread,
@@ -74,10 +75,16 @@ impl Ordering {
         }
         self.remove_goroutine(goroutine);
         self.bind_goroutine(slot, NONE, NO_SLOT);
-        self.emit_goroutine(at, event, at.goroutine, GoState::Syscall, GoState::NotExist);
+        let (from, to) = (GoState::Syscall, GoState::NotExist);
+        if at.proc != NONE {
+            self.emit_goroutine_next(at, event, at.goroutine, from, to);
+        } else {
+            self.emit_goroutine(at, event, at.goroutine, from, to);
+        }
         Ok(Advance::Done)
     }
 
+    #[inline(always)]
     pub(super) fn go_start(
         &mut self,
         slot: ThreadSlot,
@@ -100,6 +107,7 @@ impl Ordering {
         Ok(Advance::Done)
     }
 
+    #[inline(always)]
     pub(super) fn go_stop(
         &mut self,
         slot: ThreadSlot,
@@ -116,6 +124,7 @@ impl Ordering {
         Ok(Advance::Done)
     }
 
+    #[inline(always)]
     pub(super) fn go_destroy(
         &mut self,
         slot: ThreadSlot,
@@ -131,6 +140,7 @@ impl Ordering {
         Ok(Advance::Done)
     }
 
+    #[inline(always)]
     pub(super) fn go_unblock(&mut self, at: Thread, event: &Decoded) -> Result<Advance, Refusal> {
         let [id, number, ..] = event.args();
         let Some(goroutine) = self.ready(id, GoStatus::Waiting, number) else {
@@ -175,7 +185,7 @@ impl Ordering {
         } else {
             GoState::Waiting
         };
-        self.emit_goroutine(at, &leave, at.goroutine, GoState::Running, to);
+        self.emit_goroutine_next(at, &leave, at.goroutine, GoState::Running, to);
         if destroy {
             self.remove_goroutine(current);
         } else {
@@ -188,11 +198,12 @@ impl Ordering {
             goroutine_slot: NO_SLOT,
             ..at
         };
-        self.emit_goroutine(between, &start, id, GoState::Runnable, GoState::Running);
+        self.emit_goroutine_next(between, &start, id, GoState::Runnable, GoState::Running);
         self.bind_goroutine(slot, id, next);
         Ok(Advance::Done)
     }
 
+    #[inline(always)]
     pub(super) fn go_syscall_begin(
         &mut self,
         at: Thread,
@@ -218,6 +229,7 @@ impl Ordering {
         Ok(Advance::Done)
     }
 
+    #[inline(always)]
     pub(super) fn go_syscall_end(
         &mut self,
         at: Thread,
@@ -345,7 +357,7 @@ impl Ordering {
     }
 
     /// The slot of a goroutine in this state whose next sequence number is this.
-    #[inline]
+    #[inline(always)]
     fn ready(&self, id: u64, status: GoStatus, number: u64) -> Option<u32> {
         let slot = self.goroutine_slots.get(id)?;
         let goroutine = &self.goroutines[slot];
@@ -354,13 +366,15 @@ impl Ordering {
     }
 
     /// The slot of the context's goroutine.
-    #[inline]
+    #[inline(always)]
     pub(super) fn existing(&self, at: Thread) -> Result<u32, Refusal> {
-        self.goroutine_of(at)
-            .ok_or_else(|| Box::new(OrderError::UnknownGoroutine(GoroutineId(at.goroutine))))
+        match self.goroutine_of(at) {
+            Some(slot) => Ok(slot),
+            None => refuse(OrderError::UnknownGoroutine(GoroutineId(at.goroutine))),
+        }
     }
 
-    #[inline]
+    #[inline(always)]
     fn require_status(&self, slot: u32, expected: GoStatus) -> Result<(), Refusal> {
         let goroutine = &self.goroutines[slot];
         if goroutine.status == expected {

@@ -13,7 +13,7 @@ mod procs;
 mod ranges;
 mod tasks;
 
-use std::collections::HashMap;
+use std::{collections::HashMap, ops::Range};
 
 use exectrace_wire::{EventType, GoStatus, GoroutineId, ProcStatus};
 
@@ -139,12 +139,12 @@ pub(crate) struct Ordering {
     gc_phase: GcPhase,
     gc_sequence: u64,
     names: Names,
-    queue: [Record; MAX_RECORDS],
-    /// How many records of the queue are filled.
-    queued: u8,
-    /// How many of them were handed out.
-    popped: u8,
-    /// Text of the queued record whose kind is [`What::Kept`].
+    /// The records of the last advance. The first one is handed out with the advance itself.
+    records: [Record; MAX_RECORDS],
+    /// The records that are still to be popped. MUST be none when an event advances, otherwise they
+    /// are mistaken for its own; nearly all events make one record and never touch this.
+    more: Range<u8>,
+    /// Text of the record whose kind is [`What::Kept`].
     kept: Vec<u8>,
 }
 
@@ -174,9 +174,8 @@ impl Ordering {
             gc_phase: GcPhase::Undetermined,
             gc_sequence: 0,
             names: Names::default(),
-            queue: [blank; MAX_RECORDS],
-            queued: 0,
-            popped: 0,
+            records: [blank; MAX_RECORDS],
+            more: 0..0,
             kept: Vec::new(),
         }
     }
@@ -220,37 +219,31 @@ impl Ordering {
     /// the advance itself.
     #[inline]
     pub(crate) fn pop(&mut self) -> Option<usize> {
-        if self.popped >= self.queued {
-            return None;
-        }
-        self.popped += 1;
-        Some(usize::from(self.popped) - 1)
+        self.more.next().map(usize::from)
     }
 
     /// A record that [`Self::pop`] named.
     #[inline]
     pub(crate) fn record(&mut self, at: usize) -> &mut Record {
-        &mut self.queue[at]
+        &mut self.records[at]
     }
 
     /// A record that [`Self::pop`] named, and the text that is kept for it.
     #[inline]
     pub(crate) fn delivered(&self, at: usize) -> (&Record, &[u8]) {
-        (&self.queue[at], &self.kept)
+        (&self.records[at], &self.kept)
     }
 
-    /// Makes a record that needs no ordering the only one of the queue, and pops it.
+    /// Makes a record that needs no ordering the only one, and names it.
     pub(crate) fn enqueue_alone(&mut self, record: Record) -> usize {
-        self.queue[0] = record;
-        self.queued = 1;
-        self.popped = 1;
+        self.clear_queue();
+        self.records[0] = record;
         0
     }
 
     /// Forgets records that were not delivered.
     pub(crate) fn clear_queue(&mut self) {
-        self.queued = 0;
-        self.popped = 0;
+        self.more = 0..0;
     }
 
     /// Tries to let an event come next. On success its first record is at 0; the rest is to be
@@ -259,20 +252,42 @@ impl Ordering {
     /// # Errors
     ///
     /// [`OrderError`] if the event contradicts the state. The state is unchanged.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn advance(
         &mut self,
         slot: ThreadSlot,
         event: &Decoded,
         tables: &Tables,
     ) -> Result<Advance, Refusal> {
+        match self.threads.get(slot.0 as usize) {
+            Some(&at) => self.dispatch(slot, at, event, tables),
+            None => self.advance_without_thread(slot, event, tables),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn advance_without_thread(
+        &mut self,
+        slot: ThreadSlot,
+        event: &Decoded,
+        tables: &Tables,
+    ) -> Result<Advance, Refusal> {
+        self.dispatch(slot, NO_THREAD, event, tables)
+    }
+
+    /// Applies the event's rule. The rules of the first eight types are compiled into the caller's
+    /// loop: they are 95 % of the events of a busy program.
+    #[inline(always)]
+    fn dispatch(
+        &mut self,
+        slot: ThreadSlot,
+        at: Thread,
+        event: &Decoded,
+        tables: &Tables,
+    ) -> Result<Advance, Refusal> {
         use EventType as T;
-        self.queued = 0;
-        self.popped = 1;
-        let at = match self.threads.get(slot.0 as usize) {
-            Some(thread) => *thread,
-            None => NO_THREAD,
-        };
+        debug_assert!(self.more.is_empty());
         match event.event_type {
             T::GoStart => self.go_start(slot, at, event),
             T::GoStop => self.go_stop(slot, at, event, GoStatus::Runnable),
@@ -336,35 +351,40 @@ impl Ordering {
         Ok(Advance::Done)
     }
 
-    #[inline]
+    #[inline(always)]
     fn emit(&mut self, at: Thread, event: &Decoded, what: What) {
-        self.emit_for(at, event, what, NONE);
+        self.records[0] = record(at, event, what, NONE);
     }
 
-    /// Queues the transition of a goroutine.
-    #[inline]
+    /// Makes the transition of a goroutine the record of the advance.
+    #[inline(always)]
     fn emit_goroutine(&mut self, at: Thread, event: &Decoded, id: u64, from: GoState, to: GoState) {
-        self.emit_for(at, event, What::Goroutine(event.event_type, from, to), id);
+        let what = What::Goroutine(event.event_type, from, to);
+        self.records[0] = record(at, event, what, id);
     }
 
-    /// Queues the transition of a proc.
-    #[inline]
+    /// Makes the transition of a proc the record of the advance.
+    #[inline(always)]
     fn emit_proc(&mut self, at: Thread, event: &Decoded, id: u64, from: ProcState, to: ProcState) {
-        self.emit_for(at, event, What::Proc(event.event_type, from, to), id);
+        let what = What::Proc(event.event_type, from, to);
+        self.records[0] = record(at, event, what, id);
     }
 
-    #[inline]
-    fn emit_for(&mut self, at: Thread, event: &Decoded, what: What, resource: u64) {
-        self.queue[usize::from(self.queued)] = Record {
-            time: event.time(),
-            thread: at.id,
-            proc: at.proc,
-            goroutine: at.goroutine,
-            what,
-            resource,
-            args: event.args(),
-        };
-        self.queued += 1;
+    /// Queues the transition of a goroutine behind the records that the advance made already.
+    fn emit_goroutine_next(
+        &mut self,
+        at: Thread,
+        event: &Decoded,
+        id: u64,
+        from: GoState,
+        to: GoState,
+    ) {
+        if self.more.is_empty() {
+            self.more = 1..1;
+        }
+        let what = What::Goroutine(event.event_type, from, to);
+        self.records[usize::from(self.more.end)] = record(at, event, what, id);
+        self.more.end += 1;
     }
 
     #[inline]
@@ -376,13 +396,20 @@ impl Ordering {
     }
 
     /// The slot of the goroutine that the context names, if the goroutine exists.
-    #[inline]
+    #[inline(always)]
     fn goroutine_of(&self, at: Thread) -> Option<u32> {
         if let Some(goroutine) = self.goroutines.get(at.goroutine_slot)
             && goroutine.id == at.goroutine
         {
             return Some(at.goroutine_slot);
         }
+        self.find_goroutine(at)
+    }
+
+    /// The same for a goroutine that was not there yet when it was bound, or that was destroyed.
+    #[cold]
+    #[inline(never)]
+    fn find_goroutine(&self, at: Thread) -> Option<u32> {
         self.goroutine_slots.get(at.goroutine)
     }
 
@@ -402,6 +429,19 @@ impl Ordering {
             thread.proc = id;
             thread.proc_slot = proc_slot;
         }
+    }
+}
+
+#[inline(always)]
+fn record(at: Thread, event: &Decoded, what: What, resource: u64) -> Record {
+    Record {
+        time: event.time(),
+        thread: at.id,
+        proc: at.proc,
+        goroutine: at.goroutine,
+        what,
+        resource,
+        args: event.args(),
     }
 }
 
