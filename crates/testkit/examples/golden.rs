@@ -2,20 +2,14 @@
 //!
 //! `cargo run -p exectrace-testkit --example golden -- [PART-OF-A-NAME]...`
 //!
-//! Go is asked through `testdata/go-oracle` or the program that `EXECTRACE_GO_ORACLE` names. The
-//! text of our own errors is kept, and files of cases that are no more are removed; see `exectrace_testkit::cases` for how it gets there.
+//! The text of our own errors is kept; `exectrace_testkit::cases` says how it gets there. Files of
+//! cases that are no more are removed.
 
-use std::{
-    collections::BTreeSet,
-    env,
-    error::Error,
-    fs,
-    path::{Path, PathBuf},
-    process::{Command, Output},
-};
+use std::{collections::BTreeSet, env, error::Error, fs};
 
 use exectrace_testkit::{
     cases::{self, Case},
+    go::{self, Question},
     golden::{Golden, Trace, files, folder},
 };
 
@@ -52,47 +46,25 @@ fn main() -> Result<(), Box<dyn Error>> {
 /// Asks Go about a case.
 fn golden(case: &Case, old: Golden) -> Result<Golden, Box<dyn Error>> {
     let trace = Trace::new(&case.trace());
-    let file = env::temp_dir().join(format!("exectrace-golden-{}.trace", std::process::id()));
-    fs::write(&file, trace.bytes())?;
-    let parsed = oracle("parsed", &file)?;
-    let validated = oracle("validate", &file)?;
-    fs::remove_file(&file)?;
-
-    let go_error = (!parsed.status.success()).then(|| first_line(&parsed.stderr));
+    let bytes = trace.bytes();
+    let parsed = go::ask(Question::Parsed, &bytes)?;
+    let validated = go::ask(Question::Validate, &bytes)?;
+    let go_error = parsed.error;
     let our_error = old
         .our_error
         .filter(|_| go_error.is_some() || old.differs.is_some());
     let (success, events) = match old.differs {
         Some(_) => (old.success, old.events),
-        None => (go_error.is_none(), String::from_utf8(parsed.stdout)?),
+        None => (go_error.is_none(), parsed.output),
     };
     Ok(Golden {
         scenario: case.scenario().map(str::to_owned).collect(),
         success,
-        validator: (go_error.is_none() && !validated.status.success())
-            .then(|| first_line(&validated.stderr)),
+        validator: validated.error.filter(|_| go_error.is_none()),
         go_error,
         our_error,
         differs: old.differs,
         events,
         trace,
     })
-}
-
-fn oracle(what: &str, file: &Path) -> Result<Output, Box<dyn Error>> {
-    let program = env::var_os("EXECTRACE_GO_ORACLE").map_or_else(
-        || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../testdata/go-oracle"),
-        PathBuf::from,
-    );
-    let output = Command::new(&program).arg(what).arg(file).output();
-    output.map_err(|error| format!("cannot run {}: {error}", program.display()).into())
-}
-
-fn first_line(bytes: &[u8]) -> String {
-    let text = String::from_utf8_lossy(bytes);
-    text.lines()
-        .next()
-        .unwrap_or_default()
-        .trim_end()
-        .to_owned()
 }

@@ -5,6 +5,7 @@
 //! - [`Layout`] is a trace cut at its top level. Both the builder and the parser of bytes yield it,
 //!   so that a test can move, drop or falsify whole batches; [`Layout::permuted`] shuffles them.
 //! - [`cases`] and [`golden`] are the golden tests: a case's trace as text with what Go makes of it.
+//! - [`sim`] simulates a Go program: random valid traces, with the truth about what happened.
 //! - [`damage`] yields damaged inputs for tests of what must never panic, hang or run out of memory.
 //!
 //! The crate knows the wire format only, never the rules that order events: it must not agree with
@@ -34,10 +35,12 @@
 mod build;
 pub mod cases;
 pub mod damage;
+pub mod go;
 pub mod golden;
 mod layout;
 mod permute;
 mod rng;
+pub mod sim;
 
 pub use build::{Arg, Args, FrameSpec, GenerationBuilder, On, Sample, Stack, TraceBuilder};
 pub use layout::{Batch, Layout, LayoutError, Piece};

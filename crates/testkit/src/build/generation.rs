@@ -379,6 +379,16 @@ impl On<'_> {
         self.push(event_type, when, args)
     }
 
+    /// Adds an event at the given time; the clock stays.
+    ///
+    /// # Panics
+    ///
+    /// As [`On::event`]; and when the trace is built, if the event is earlier than the one before
+    /// it in the batch.
+    pub fn event_at(self, time: u64, event_type: EventType, args: impl Args) -> Self {
+        self.push(event_type, When::At(time), args)
+    }
+
     /// Adds an event with the given time delta; the clock stays.
     ///
     /// # Panics

@@ -73,6 +73,15 @@ impl TraceBuilder {
         self.generations.last_mut().expect("it was just pushed")
     }
 
+    /// The generation that was begun last.
+    ///
+    /// # Panics
+    ///
+    /// If there is none.
+    pub fn current(&mut self) -> &mut GenerationBuilder {
+        self.generations.last_mut().expect("a generation was begun")
+    }
+
     /// Adds bytes after the last generation that need not mean anything.
     pub fn trailing(&mut self, bytes: &[u8]) -> &mut Self {
         self.trailing.extend(bytes);
