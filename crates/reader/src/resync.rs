@@ -121,6 +121,27 @@ impl Resync {
         }
     }
 
+    /// Whether a batch of another generation, where the last batch ends, really begins it: either
+    /// what stands behind it says so, or that is damaged and the batch itself is sound.
+    fn begins_generation(
+        &self,
+        header: &BatchHeader,
+        data: &[u8],
+        at_end: bool,
+        current: Generation,
+    ) -> bool {
+        let Some((data, behind)) = data.split_at_checked(header.size) else {
+            return false;
+        };
+        if self.is_followed(header, behind, at_end, Some(current)) {
+            return true;
+        }
+        Some(header.generation.0) == current.0.checked_add(1)
+            && !data.is_empty()
+            && parse_frame(behind).is_err()
+            && sound_prefix(header, data, self.version).0 == data.len()
+    }
+
     /// Whether what stands behind a batch may do so.
     fn is_followed(
         &self,
@@ -132,9 +153,11 @@ impl Resync {
         match parse_frame(behind) {
             Ok(Some((Frame::Batch(next), _))) => {
                 let (found, next) = (header.generation.0, next.generation.0);
-                next == found
-                    || Some(next) == found.checked_add(1)
-                        && current.is_none_or(|current| current.0 == found)
+                // One wrong generation number must not look like a generation of one batch.
+                let is_next = current.is_none_or(|current| {
+                    found == current.0 || Some(found) == current.0.checked_add(1)
+                });
+                next == found || is_next && Some(next) == found.checked_add(1)
             }
             Ok(Some((Frame::EndOfGeneration, _))) => self.version.has_end_of_generation(),
             Ok(None) => at_end,
@@ -230,8 +253,7 @@ impl Resync {
             }
             (Frame::Batch(header), _) if header.generation.0 == 0 => Err(ErrorKind::ZeroGeneration),
             (Frame::Batch(header), Some(current)) if header.generation != current => {
-                let behind = view.get(length + header.size..).unwrap_or_default();
-                if self.is_followed(header, behind, at_end, Some(current)) {
+                if self.begins_generation(header, &view[length..], at_end, current) {
                     return Ok((frame, length));
                 }
                 Err(ErrorKind::GenerationOutOfOrder {

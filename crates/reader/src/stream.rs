@@ -76,6 +76,7 @@ impl Chunk {
     pub(crate) fn clear(&mut self) {
         self.len = 0;
         self.error = None;
+        self.after_gap = false;
     }
 }
 
