@@ -60,6 +60,12 @@ pub(crate) struct Ranges {
 }
 
 impl Ranges {
+    /// The number of scopes with open ranges, or ranges that ended out of order.
+    #[cfg(test)]
+    pub(crate) fn live(&self) -> usize {
+        self.nesting.len().max(self.open.len())
+    }
+
     pub(crate) fn begin(&mut self, range: Range<'_>, findings: &mut Findings) {
         let name = Name::of(range.kind);
         if self.stops != 0 && name.is_stop() {

@@ -51,6 +51,12 @@ pub(crate) struct Sched {
 }
 
 impl Sched {
+    /// The numbers of goroutines, those ended that are kept included, and threads.
+    #[cfg(test)]
+    pub(crate) fn live(&self) -> (usize, usize) {
+        (self.goroutines.len() + self.ended.len(), self.threads.len())
+    }
+
     pub(crate) fn sync(&mut self, number: u64) {
         self.sync = number;
         if self.is_late() {

@@ -19,6 +19,12 @@ pub(crate) struct User {
 type OpenRegion = (TaskId, Box<[u8]>);
 
 impl User {
+    /// The number of goroutines with open regions.
+    #[cfg(test)]
+    pub(crate) fn live(&self) -> usize {
+        self.regions.len()
+    }
+
     pub(crate) fn task_begin(&mut self, task: Task<'_>, findings: &mut Findings) {
         let Task { id, parent, kind } = task;
         if id == TaskId::NONE || id == TaskId::BACKGROUND {

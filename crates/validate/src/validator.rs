@@ -164,6 +164,14 @@ impl Validator {
         self.last = self.last.max(Some(event.time));
     }
 
+    /// How much is kept: goroutines, threads, scopes with open ranges, goroutines with regions.
+    #[cfg(test)]
+    pub(crate) fn live(&self) -> (usize, usize, usize, usize) {
+        let (goroutines, threads) = self.sched.live();
+        let (ranges, regions) = (self.ranges.live(), self.user.live());
+        (goroutines, threads, ranges, regions)
+    }
+
     fn check_frames(&mut self, event: &Event<'_>) {
         if matches!(event.kind(), EventKind::Sync(_)) {
             self.frames.forget();

@@ -1,4 +1,5 @@
 //! Finds the traces that tests compare with Go's outputs.
+#![allow(dead_code, reason = "each test uses a part of it")]
 
 use std::{
     env, fs,
@@ -15,12 +16,16 @@ pub(crate) struct Case {
     pub(crate) golden: PathBuf,
 }
 
+/// The folder with the workspace's own traces.
+pub(crate) fn selection() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata")
+}
+
 /// The folder with traces: the large collection if it is there (`EXECTRACE_SHARED`, or `shared`
 /// beside the workspace), else the selection of it that the workspace has.
 pub(crate) fn traces() -> PathBuf {
-    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let shared =
-        env::var_os("EXECTRACE_SHARED").map_or_else(|| workspace.join("../shared"), PathBuf::from);
+    let shared = env::var_os("EXECTRACE_SHARED")
+        .map_or_else(|| selection().join("../../shared"), PathBuf::from);
     if shared.join("corpus").is_dir() {
         return shared;
     }
@@ -30,7 +35,7 @@ pub(crate) fn traces() -> PathBuf {
         shared.display()
     );
     io::stderr().write_all(message.as_bytes()).unwrap();
-    workspace.join("testdata")
+    selection()
 }
 
 /// The traces of the v2 family in `folder`, by name, with their goldens.

@@ -1,1 +1,0 @@
-//! Rules, broken one by one.
