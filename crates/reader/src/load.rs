@@ -140,6 +140,11 @@ impl GenerationBuilder {
         }
     }
 
+    /// In salvage mode, what was lost so far.
+    pub(crate) fn take_losses(&mut self) -> Vec<Loss> {
+        self.losses.take().unwrap_or_default()
+    }
+
     /// Bytes before the batch that comes next were lost, perhaps with batches of any thread.
     pub(crate) fn begin_gap(&mut self) {
         self.gaps += 1;

@@ -152,6 +152,11 @@ impl Salvaging {
 
     /// Ends the trace.
     pub(crate) fn finish(&mut self, losses: Vec<Loss>) {
+        self.report.damaged_generations += u64::from(
+            losses
+                .iter()
+                .any(|loss| matches!(loss.kind, LossKind::IncompleteGeneration)),
+        );
         losses.into_iter().for_each(|loss| self.report.add(loss));
         self.generation = None;
         self.damaged = false;

@@ -283,6 +283,10 @@ impl<R: Read> GenerationReader<R> {
         if is_cut {
             builder.lose(offset, LossKind::IncompleteGeneration);
         }
+        // As in strict mode, tables without an event are not worth a generation.
+        if self.version.has_end_of_generation() && !builder.has_events() {
+            return Next::End(builder.take_losses());
+        }
         self.finish_salvaging(salvage, offset)
     }
 
