@@ -8,7 +8,7 @@ use clap::{
 };
 
 use crate::{
-    commands::{assemble, completions, dump, info, man},
+    commands::{assemble, completions, dump, info, man, validate},
     input::Source,
     terminal::ColorChoice,
 };
@@ -23,7 +23,8 @@ const EXAMPLES: &str = "\
 Examples:
   exectrace info trace.out
   exectrace dump trace.out --goroutine 17 --kind StateTransition
-  curl -s 'localhost:6060/debug/pprof/trace?seconds=5' | exectrace info -";
+  curl -s 'localhost:6060/debug/pprof/trace?seconds=5' | exectrace info -
+  exectrace validate *.trace";
 
 /// Opens, checks and converts Go execution traces.
 #[derive(Debug, Parser)]
@@ -58,6 +59,7 @@ pub(crate) enum Command {
     Info(info::InfoArgs),
     Dump(Box<dump::DumpArgs>),
     Assemble(assemble::AssembleArgs),
+    Validate(validate::ValidateArgs),
     Completions(completions::CompletionsArgs),
     Man(man::ManArgs),
 }

@@ -6,6 +6,7 @@ pub(crate) mod dump;
 pub(crate) mod info;
 pub(crate) mod man;
 mod salvage;
+pub(crate) mod validate;
 
 use crate::{
     args::{Cli, Command, Global, TraceArgs},
@@ -19,6 +20,7 @@ pub(crate) fn run(cli: &Cli) -> Result<Outcome, Failure> {
         Command::Info(args) => info::run(args, &cli.global),
         Command::Dump(args) => dump::run(args, &cli.global),
         Command::Assemble(args) => assemble::run(args, &cli.global),
+        Command::Validate(args) => validate::run(args, &cli.global),
         Command::Completions(args) => completions::run(args),
         Command::Man(args) => man::run(args),
     }

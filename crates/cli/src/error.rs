@@ -6,12 +6,14 @@ use std::{io, process::ExitCode};
 use exectrace_reader::ErrorKind;
 
 /// How a command ended that did its work.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Outcome {
     /// All is well.
     Fine,
     /// A trace is damaged or invalid, and the command has said so.
     Findings,
+    /// A part of the work could not be done, and the command has said so.
+    Trouble,
 }
 
 impl Outcome {
@@ -25,6 +27,7 @@ impl From<Outcome> for ExitCode {
         match outcome {
             Outcome::Fine => Self::SUCCESS,
             Outcome::Findings => Self::from(TRACE_AT_FAULT),
+            Outcome::Trouble => Self::from(COMMAND_AT_FAULT),
         }
     }
 }
@@ -105,12 +108,34 @@ impl Failure {
         matches!(self, Self::Output { error, .. } if error.kind() == io::ErrorKind::BrokenPipe)
     }
 
-    pub(crate) fn exit_code(&self) -> ExitCode {
-        ExitCode::from(match self {
-            Self::Trace { error, .. } if !is_trouble_on_the_way(error) => TRACE_AT_FAULT,
-            Self::Malformed { .. } => TRACE_AT_FAULT,
-            _ => COMMAND_AT_FAULT,
-        })
+    /// Whether the trace is at fault, rather than the way to it or the command.
+    pub(crate) fn is_about_the_trace(&self) -> bool {
+        match self {
+            Self::Trace { error, .. } => !is_trouble_on_the_way(error),
+            Self::Malformed { .. } => true,
+            _ => false,
+        }
+    }
+
+    /// Why, without the name of what it happened to.
+    pub(crate) fn reason(&self) -> String {
+        match self {
+            Self::Usage(reason) | Self::Open { reason, .. } | Self::Malformed { reason, .. } => {
+                reason.clone()
+            }
+            Self::Trace { error, .. } => error.to_string(),
+            Self::Output { error, .. } => error.to_string(),
+        }
+    }
+}
+
+impl From<Failure> for Outcome {
+    fn from(failure: Failure) -> Self {
+        if failure.is_about_the_trace() {
+            Self::Findings
+        } else {
+            Self::Trouble
+        }
     }
 }
 
@@ -129,13 +154,13 @@ fn is_corrupt(error: &io::Error) -> bool {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Usage(text) => f.write_str(text),
-            Self::Open { name, reason } | Self::Malformed { name, reason } => {
-                write!(f, "{name}: {reason}")
+            Self::Usage(_) => {}
+            Self::Open { name, .. } | Self::Malformed { name, .. } | Self::Trace { name, .. } => {
+                write!(f, "{name}: ")?;
             }
-            Self::Trace { name, error } => write!(f, "{name}: {error}"),
-            Self::Output { name, error } => write!(f, "cannot write {name}: {error}"),
+            Self::Output { name, .. } => write!(f, "cannot write {name}: ")?,
         }
+        f.write_str(&self.reason())
     }
 }
 

@@ -21,6 +21,7 @@ use std::{
 use clap::Parser as _;
 
 use args::Cli;
+use error::Outcome;
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -36,7 +37,7 @@ fn main() -> ExitCode {
         Err(failure) if failure.is_broken_pipe() => ExitCode::SUCCESS,
         Err(failure) => {
             let _ = writeln!(io::stderr(), "exectrace: {failure}");
-            failure.exit_code()
+            Outcome::from(failure).into()
         }
     }
 }

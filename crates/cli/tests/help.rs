@@ -4,7 +4,7 @@ mod common;
 
 use common::{TempDir, run};
 
-const COMMANDS: [&str; 5] = ["info", "dump", "assemble", "completions", "man"];
+const COMMANDS: [&str; 6] = ["info", "dump", "assemble", "validate", "completions", "man"];
 
 #[test]
 fn every_command_has_help_with_examples() {

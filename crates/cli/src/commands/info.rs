@@ -56,8 +56,8 @@ pub(crate) fn run(args: &InfoArgs, global: &Global) -> Result<Outcome, Failure> 
     let mut reader =
         Reader::overlapped(tap, options).map_err(|error| Failure::trace(&name, error))?;
     let version = reader.version();
-    let mut ordered = Ordered::read(&mut reader);
-    let mut findings = salvage::findings(&reader, &input.cut);
+    let mut ordered = Ordered::read(&mut reader, args.trace.salvage);
+    let mut findings = salvage::losses(&reader, &input.cut);
     drop(reader);
 
     // 2. Read on where the reader stopped, for the figures of the whole file.

@@ -2,23 +2,70 @@
 
 use std::io::{self, Write as _};
 
-use exectrace_reader::Reader;
+use exectrace_reader::{Reader, SalvageReport};
 
-use crate::{args::Global, input::Cut};
+use crate::{args::Global, input::Cut, terminal::harmless, units};
 
-/// What was lost, a line an item; empty if the trace is whole or salvage was not asked for.
-pub(super) fn findings(reader: &Reader<'_>, cut: &Cut) -> Vec<String> {
-    let _ = reader;
-    cut.reason().into_iter().collect()
+/// What was lost, a line an item, the totals first; empty if the trace is whole or salvage was not
+/// asked for.
+pub(super) fn losses(reader: &Reader<'_>, cut: &Cut) -> Vec<String> {
+    let mut lines: Vec<String> = cut.reason().into_iter().collect();
+    let Some(report) = reader.salvage_report().filter(|report| !report.is_clean()) else {
+        return lines;
+    };
+    lines.push(totals(report));
+    lines.extend(report.losses.iter().map(ToString::to_string));
+    if report.unlisted_losses > 0 {
+        lines.push(format!(
+            "{} that are not listed",
+            units::counted(report.unlisted_losses, "more loss", "more losses")
+        ));
+    }
+    lines
+}
+
+/// One line with everything that is not zero.
+fn totals(report: &SalvageReport) -> String {
+    let generations = match report.damaged_generations {
+        1 => "1 generation is not whole".to_owned(),
+        n => format!("{} generations are not whole", units::count(n)),
+    };
+    let lost: Vec<String> = [
+        (report.skipped_bytes, "byte skipped", "bytes skipped"),
+        (report.dropped_events, "event dropped", "events dropped"),
+        (report.dropped_records, "record dropped", "records dropped"),
+        (
+            report.nameless_events,
+            "event without its name or stack",
+            "events without their names or stacks",
+        ),
+    ]
+    .into_iter()
+    .filter(|(n, ..)| *n > 0)
+    .map(|(n, one, many)| units::counted(n, one, many))
+    .collect();
+    if lost.is_empty() {
+        return generations;
+    }
+    format!("{generations}: {}", lost.join(", "))
 }
 
 /// Says on standard error what was lost.
-pub(super) fn remark(name: &str, findings: &[String], global: &Global) {
+pub(super) fn remark(name: &str, losses: &[String], global: &Global) {
+    /// The rest is for `info --json`.
+    const SHOWN: usize = 20;
     if global.quiet {
         return;
     }
-    for finding in findings {
-        // Nobody can be told if standard error is closed.
-        let _ = writeln!(io::stderr(), "exectrace: {name}: lost: {finding}");
+    // Nobody can be told if standard error is closed.
+    let mut stderr = io::stderr().lock();
+    for loss in losses.iter().take(SHOWN) {
+        let _ = writeln!(stderr, "exectrace: {name}: salvage: {}", harmless(loss));
+    }
+    if let Some(more @ 1..) = losses.len().checked_sub(SHOWN) {
+        let _ = writeln!(
+            stderr,
+            "exectrace: {name}: salvage: {more} more; `exectrace info --salvage --json` has all"
+        );
     }
 }

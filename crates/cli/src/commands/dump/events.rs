@@ -60,7 +60,7 @@ pub(super) fn dump(
         }
         _ => print(name, &mut reader, filter, ParsedWriter::new(), out)?,
     }
-    salvage::remark(name, &salvage::findings(&reader, &input.cut), global);
+    salvage::remark(name, &salvage::losses(&reader, &input.cut), global);
     Ok(Outcome::Fine)
 }
 

@@ -42,14 +42,19 @@ pub(super) struct Ordered {
     pub(super) error: Option<Error>,
     /// The generation that is being read; its `events` count from the start of the trace.
     open: Option<OrderedGeneration>,
-    /// Goroutines of C threads: the only ones that come back under the same id.
-    of_c_threads: HashSet<GoroutineId>,
+    /// Goroutines that may look new again: those of C threads, which come back under the same id,
+    /// and in salvage mode, which may forget the state of the program, all.
+    seen: HashSet<GoroutineId>,
+    remember_all: bool,
 }
 
 impl Ordered {
     /// Reads all events. An error ends the reading and is a part of the result.
-    pub(super) fn read(reader: &mut Reader<'_>) -> Self {
-        let mut ordered = Self::default();
+    pub(super) fn read(reader: &mut Reader<'_>, salvage: bool) -> Self {
+        let mut ordered = Self {
+            remember_all: salvage,
+            ..Self::default()
+        };
         loop {
             match reader.next_event() {
                 Ok(Some(event)) => ordered.add(&event),
@@ -126,15 +131,13 @@ impl Ordered {
             return;
         };
         match transition {
-            StateTransition::Goroutine { id, from, to, .. } => {
-                if to == GoState::NotExist {
-                    if event.event_type() == Some(EventType::GoDestroySyscall) {
-                        self.of_c_threads.insert(id);
-                    }
-                } else if matches!(from, GoState::Undetermined | GoState::NotExist)
-                    && !self.of_c_threads.contains(&id)
-                {
-                    self.goroutines += 1;
+            StateTransition::Goroutine { id, from, .. } => {
+                let is_new = matches!(from, GoState::Undetermined | GoState::NotExist)
+                    && !self.seen.contains(&id);
+                self.goroutines += u64::from(is_new);
+                let of_c_thread = event.event_type() == Some(EventType::GoDestroySyscall);
+                if of_c_thread || (is_new && self.remember_all) {
+                    self.seen.insert(id);
                 }
             }
             StateTransition::Proc { id, .. } => {
