@@ -60,14 +60,13 @@ impl Frontier {
     }
 
     /// The earliest time of all entries but the first; `i64::MAX` if there are none.
+    #[inline]
     pub(crate) fn runner_up(&self) -> i64 {
-        self.heap
-            .iter()
-            .take(3)
-            .skip(1)
-            .map(|entry| entry.time)
-            .min()
-            .unwrap_or(i64::MAX)
+        match self.heap[..] {
+            [_, a, b, ..] => a.time.min(b.time),
+            [_, a] => a.time,
+            _ => i64::MAX,
+        }
     }
 
     /// Gives the first entry a new time that is not later than [`Self::runner_up`].
@@ -75,6 +74,13 @@ impl Frontier {
         if let Some(first) = self.heap.first_mut() {
             first.time = time;
         }
+    }
+
+    /// Gives the first entry a new, later time.
+    #[inline]
+    pub(crate) fn update_first(&mut self, time: i64) {
+        self.set_first(time);
+        self.sift_down(0);
     }
 
     /// Gives an entry a new time.

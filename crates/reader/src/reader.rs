@@ -73,8 +73,7 @@ pub struct Reader<'s> {
     first_number: Option<u64>,
     cursors: Vec<Cursor>,
     frontier: Frontier,
-    /// The events of the thread at the top of the frontier. While it is not empty, they are here
-    /// and not with the thread's cursor, and the frontier has the time with which the run began.
+    /// The run of the thread at the top of the frontier, which has the time with which it began.
     run: Run,
     samples: std::vec::IntoIter<CpuSample>,
     /// The time of the next CPU sample; `i64::MAX` if there is none.
@@ -121,23 +120,25 @@ struct Cursor {
     at: usize,
 }
 
-/// Consecutive events of one thread that are earlier than every other thread's next event: the
-/// frontier need not be asked between them.
+/// Consecutive events of one thread that are earlier than every other thread's next event and the
+/// next CPU sample: the frontier need not be asked between them.
 struct Run {
-    /// Empty while there is no run.
-    chunk: Chunk,
-    at: usize,
+    /// The cursor at the top of the frontier; it has a next event. [`NO_CURSOR`] if there is none.
+    cursor: usize,
     slot: ThreadSlot,
-    /// The time of the earliest next event of the other threads. At equal times the run goes on,
-    /// since Go's heap moves an entry down only below a strictly earlier one.
+    /// The last time at which the run goes on. At the time of another thread's next event it still
+    /// does, since Go's heap moves an entry down only below a strictly earlier one.
     until: i64,
 }
 
+const NO_CURSOR: usize = usize::MAX;
+
 impl Run {
-    #[inline(always)]
-    fn event(&self) -> Option<&Decoded> {
-        self.chunk.events().get(self.at)
-    }
+    const NONE: Self = Self {
+        cursor: NO_CURSOR,
+        slot: ThreadSlot::NONE,
+        until: i64::MIN,
+    };
 }
 
 impl<'s> Reader<'s> {
@@ -193,12 +194,7 @@ impl<'s> Reader<'s> {
             first_number: None,
             cursors: Vec::new(),
             frontier: Frontier::default(),
-            run: Run {
-                chunk: Chunk::default(),
-                at: 0,
-                slot: ThreadSlot::NONE,
-                until: i64::MAX,
-            },
+            run: Run::NONE,
             samples: Vec::new().into_iter(),
             next_sample: i64::MAX,
             order: Ordering::new(),
@@ -256,7 +252,7 @@ impl<'s> Reader<'s> {
 
     #[cold]
     fn fail(&mut self, error: Error) -> Error {
-        self.stop_run();
+        self.run = Run::NONE;
         self.frontier.clear();
         self.next_sample = i64::MAX;
         self.samples = Vec::new().into_iter();
@@ -268,40 +264,55 @@ impl<'s> Reader<'s> {
     /// Makes the next record ready, in the ordering's queue:
     ///
     /// 1. what an earlier event left in the queue;
-    /// 2. a CPU sample, if it is earlier than every thread's next event;
-    /// 3. the event of the thread with the earliest next event;
-    /// 4. or else whatever [`Self::step_aside`] finds.
+    /// 2. the next event of the run, or of the next run if another thread's next event is earlier;
+    /// 3. or else whatever [`Self::step_aside`] finds.
     #[inline]
     fn step(&mut self) -> Result<Option<usize>, Error> {
         if let Some(at) = self.order.pop() {
             return Ok(Some(self.deliver(at)));
         }
-        let Some(event) = self.run.event() else {
-            return self.step_aside();
+        let (chunk, at, event) = loop {
+            let Some(cursor) = self.cursors.get_mut(self.run.cursor) else {
+                return self.step_aside();
+            };
+            let (chunk, at) = (&cursor.chunk, &mut cursor.at);
+            let Some(event) = chunk.get(*at) else {
+                return self.step_aside();
+            };
+            let time = event.time();
+            if time <= self.run.until {
+                break (chunk, at, event);
+            }
+            if !self.switch_run(time) {
+                return self.step_aside();
+            }
         };
-        if self.next_sample < event.time() {
-            return self.step_aside();
-        }
         match self.order.advance(self.run.slot, event, &self.tables) {
             Ok(Advance::Done) => {}
             Ok(Advance::NotYet) | Err(_) => return self.step_aside(),
         }
         let dangling = event.dangling;
-        self.run.at += 1;
-        match self.run.event() {
-            Some(next) if next.time() <= self.run.until && !dangling => {}
-            _ => self.end_run(dangling)?,
+        *at += 1;
+        if dangling || *at >= chunk.len() {
+            self.end_chunk(dangling)?;
         }
         Ok(Some(self.deliver(0)))
     }
 
-    /// Ends the run after an advance: its thread goes to its place in the frontier, and the run of
-    /// the thread that is now at the top begins.
+    /// Goes over to the run of the thread whose next event is the earliest, now that the current
+    /// thread's is at `time`. Returns whether the new run may go on: a CPU sample may be earlier.
+    fn switch_run(&mut self, time: i64) -> bool {
+        self.frontier.update_first(time);
+        self.start_run();
+        self.frontier
+            .first()
+            .is_some_and(|first| first.time <= self.run.until)
+    }
+
+    /// After an advance that used up the run's chunk, or whose event names something missing.
     #[cold]
-    fn end_run(&mut self, dangling: bool) -> Result<(), Error> {
-        let Some(at) = self.stop_run() else {
-            return Ok(());
-        };
+    fn end_chunk(&mut self, dangling: bool) -> Result<(), Error> {
+        let at = self.run.cursor;
         // Should the thread's next event be undecodable, its error comes instead of this event, as
         // in Go.
         self.move_on(0, at)?;
@@ -312,29 +323,26 @@ impl<'s> Reader<'s> {
         Ok(())
     }
 
-    /// Gives the run's events back to the cursor at the top of the frontier.
-    fn stop_run(&mut self) -> Option<usize> {
-        let at = self.frontier.first()?.cursor as usize;
-        let cursor = &mut self.cursors[at];
-        std::mem::swap(&mut cursor.chunk, &mut self.run.chunk);
-        cursor.at = self.run.at;
-        self.run.at = 0;
-        Some(at)
-    }
-
-    /// Takes the events of the cursor at the top of the frontier.
+    /// Begins the run of the thread at the top of the frontier.
+    #[inline]
     fn start_run(&mut self) {
-        let Some(first) = self.frontier.first() else {
-            return;
-        };
-        let at = first.cursor as usize;
-        self.run.slot = self.slot_of(at);
-        self.run.until = self.frontier.runner_up();
-        let cursor = &mut self.cursors[at];
-        std::mem::swap(&mut cursor.chunk, &mut self.run.chunk);
-        self.run.at = cursor.at;
+        match self.frontier.first() {
+            Some(first) => {
+                self.run.cursor = first.cursor as usize;
+                self.run.slot = self.slot_of(self.run.cursor);
+                self.limit_run();
+            }
+            None => self.run = Run::NONE,
+        }
     }
 
+    /// Sets the time until which the run may go on.
+    #[inline]
+    fn limit_run(&mut self) {
+        self.run.until = self.frontier.runner_up().min(self.next_sample);
+    }
+
+    #[inline]
     fn slot_of(&mut self, at: usize) -> ThreadSlot {
         let cursor = &mut self.cursors[at];
         *cursor.slot.get_or_insert_with(|| match cursor.thread {
@@ -350,17 +358,14 @@ impl<'s> Reader<'s> {
     /// 3. the first event that can advance, in order of time, when the run's cannot.
     #[cold]
     fn step_aside(&mut self) -> Result<Option<usize>, Error> {
-        match self.run.event() {
-            Some(event) if self.next_sample >= event.time() => {}
-            run => {
-                let is_running = run.is_some();
-                if let Some(sample) = self.take_sample() {
-                    return self.deliver_sample(sample).map(Some);
-                }
-                if !is_running {
-                    return self.next_generation();
-                }
-            }
+        let time = self.run_event().map(Decoded::time);
+        if time.is_none_or(|time| self.next_sample < time)
+            && let Some(sample) = self.take_sample()
+        {
+            return self.deliver_sample(sample).map(Some);
+        }
+        if time.is_none() {
+            return self.next_generation();
         }
         if self.advance_any()? {
             return Ok(Some(self.deliver(0)));
@@ -372,26 +377,27 @@ impl<'s> Reader<'s> {
         }
     }
 
+    fn run_event(&self) -> Option<&Decoded> {
+        let cursor = self.cursors.get(self.run.cursor)?;
+        cursor.chunk.get(cursor.at)
+    }
+
     /// Tries the thread at the top of the frontier, then the others in order of time. Returns
     /// whether an event has advanced: in salvage mode perhaps none is left.
     fn advance_any(&mut self) -> Result<bool, Error> {
-        if let Some(event) = self.run.event() {
+        if let Some(time) = self.run_event().map(Decoded::time) {
             // The frontier still has the time with which the run began.
-            self.frontier.set_first(event.time());
+            self.frontier.set_first(time);
         }
-        self.stop_run();
-        loop {
+        let mut advanced = false;
+        while !advanced && !self.frontier.is_empty() {
             match self.advance_first_ready() {
-                Ok(()) => {
-                    self.start_run();
-                    return Ok(true);
-                }
+                Ok(()) => advanced = true,
                 Err(error) => self.drop_event(error)?,
             }
-            if self.frontier.is_empty() {
-                return Ok(false);
-            }
         }
+        self.start_run();
+        Ok(advanced)
     }
 
     fn advance_first_ready(&mut self) -> Result<(), Error> {
@@ -426,7 +432,7 @@ impl<'s> Reader<'s> {
             return Err(error);
         };
         let cursor = &mut self.cursors[entry.cursor as usize];
-        let Some(event) = cursor.chunk.events().get(cursor.at) else {
+        let Some(event) = cursor.chunk.get(cursor.at) else {
             return Err(error);
         };
         if !Salvaging::can_drop(&error) {
@@ -453,7 +459,7 @@ impl<'s> Reader<'s> {
         let at = entry.cursor as usize;
         let slot = self.slot_of(at);
         let cursor = &mut self.cursors[at];
-        let Some(event) = cursor.chunk.events().get(cursor.at) else {
+        let Some(event) = cursor.chunk.get(cursor.at) else {
             return Ok(Advance::NotYet);
         };
         match self.order.advance(slot, event, &self.tables) {
@@ -476,7 +482,7 @@ impl<'s> Reader<'s> {
     /// Gives a thread that has advanced its new place in the frontier.
     fn move_on(&mut self, place: usize, at: usize) -> Result<(), Error> {
         let cursor = &self.cursors[at];
-        let time = match cursor.chunk.events().get(cursor.at) {
+        let time = match cursor.chunk.get(cursor.at) {
             Some(next) => Some(next.time()),
             None => self.load_chunk(at)?,
         };
@@ -537,6 +543,7 @@ impl<'s> Reader<'s> {
             .as_slice()
             .first()
             .map_or(i64::MAX, |next| next.time);
+        self.limit_run();
         Some(sample)
     }
 
@@ -734,7 +741,7 @@ impl<'s> Reader<'s> {
         };
         for entry in self.frontier.iter() {
             let cursor = &self.cursors[entry.cursor as usize];
-            let Some(event) = cursor.chunk.events().get(cursor.at) else {
+            let Some(event) = cursor.chunk.get(cursor.at) else {
                 continue;
             };
             if stalled.is_empty() {

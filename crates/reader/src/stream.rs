@@ -73,6 +73,21 @@ impl Chunk {
         &self.room[..self.len]
     }
 
+    #[inline(always)]
+    pub(crate) fn get(&self, at: usize) -> Option<&Decoded> {
+        // Not by way of a slice: its bounds would be checked too.
+        if at < self.len {
+            self.room.get(at)
+        } else {
+            None
+        }
+    }
+
+    #[inline(always)]
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
     pub(crate) fn clear(&mut self) {
         self.len = 0;
         self.error = None;
