@@ -1,0 +1,61 @@
+//! What the tests share.
+
+#![allow(dead_code, reason = "each test binary uses a part of it")]
+
+use std::io::Read;
+
+use exectrace_export::ParsedWriter;
+use exectrace_reader::{Options, Reader};
+
+/// What reading a trace to its end gives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Outcome {
+    /// The events, as `go tool trace -d=parsed` prints them.
+    pub(crate) events: String,
+    /// The error that ends it, if it is one.
+    pub(crate) error: Option<String>,
+}
+
+/// Reads a trace on this thread.
+pub(crate) fn parsed_text(bytes: &[u8]) -> Outcome {
+    parsed_text_from(bytes)
+}
+
+/// Reads a trace from any source on this thread.
+pub(crate) fn parsed_text_from(source: impl Read) -> Outcome {
+    match Reader::new(source) {
+        Ok(reader) => outcome(reader),
+        Err(error) => Outcome {
+            events: String::new(),
+            error: Some(error.to_string()),
+        },
+    }
+}
+
+/// Reads a trace with the overlapped reader.
+pub(crate) fn parsed_text_overlapped(bytes: &[u8]) -> Outcome {
+    let source = std::io::Cursor::new(bytes.to_vec());
+    match Reader::overlapped(source, Options::default()) {
+        Ok(reader) => outcome(reader),
+        Err(error) => Outcome {
+            events: String::new(),
+            error: Some(error.to_string()),
+        },
+    }
+}
+
+fn outcome(mut reader: Reader<'_>) -> Outcome {
+    let mut writer = ParsedWriter::new();
+    let mut out = Vec::new();
+    let error = loop {
+        match reader.next_event() {
+            Ok(Some(event)) => writer.write_event(&mut out, &event),
+            Ok(None) => break None,
+            Err(error) => break Some(error.to_string()),
+        }
+    };
+    Outcome {
+        events: String::from_utf8(out).expect("the text form is UTF-8"),
+        error,
+    }
+}
