@@ -10,7 +10,7 @@ use exectrace_reader::{Options, Reader};
 /// What reading a trace to its end gives.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Outcome {
-    /// The events, as `go tool trace -d=parsed` prints them.
+    /// The events, as `go tool trace -d=parsed` prints them, but for names that are no UTF-8.
     pub(crate) events: String,
     /// The error that ends it, if it is one.
     pub(crate) error: Option<String>,
@@ -55,7 +55,7 @@ fn outcome(mut reader: Reader<'_>) -> Outcome {
         }
     };
     Outcome {
-        events: String::from_utf8(out).expect("the text form is UTF-8"),
+        events: String::from_utf8_lossy(&out).into_owned(),
         error,
     }
 }

@@ -151,6 +151,7 @@ impl World {
         *self.goroutine(new) = Goroutine {
             stated: generation,
             known: true,
+            old: false,
             coroutine,
             ..Goroutine::new(status)
         };

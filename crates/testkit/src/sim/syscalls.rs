@@ -140,6 +140,7 @@ impl World {
         *self.goroutine(g) = Goroutine {
             stated: generation,
             known: true,
+            old: false,
             from_c: true,
             thread: Some(t),
             ..Goroutine::new(GoStatus::Syscall)

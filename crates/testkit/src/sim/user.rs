@@ -203,7 +203,13 @@ impl World {
     fn region_end(&mut self, t: T) {
         let g = self.running_goroutine(t);
         let open = self.goroutine(g).regions.pop();
-        let (task, name) = open.unwrap_or((0, "before the trace".to_owned()));
+        let older = self
+            .goroutine(g)
+            .old
+            .then(|| (0, "before the trace".to_owned()));
+        let Some((task, name)) = open.or(older) else {
+            return;
+        };
         self.emit(t, E::UserRegionEnd, (task, name.as_str()));
         let context = self.context(t);
         self.fact(context, &format!("RegionEnd Task={task} Type={name:?}"));

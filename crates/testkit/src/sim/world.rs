@@ -84,6 +84,8 @@ pub(super) struct Goroutine {
     /// The generation in which it was last stated or created.
     pub(super) stated: u64,
     pub(super) known: bool,
+    /// Whether it was there before the trace.
+    pub(super) old: bool,
     /// Whether it waits to be switched to, rather than to be unblocked.
     pub(super) coroutine: bool,
     /// Whether it belongs to a thread from C.
@@ -102,6 +104,7 @@ impl Goroutine {
             sequence: 0,
             stated: 0,
             known: false,
+            old: true,
             coroutine: false,
             from_c: false,
             assisting: false,
