@@ -123,15 +123,20 @@ impl IdMap {
     }
 
     /// The slot of an id.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn get(&self, id: u64) -> Option<u32> {
         let page = (id / PAGE as u64) as usize;
-        if let Some(Some(page)) = self.pages.get(page) {
-            let slot = page.slots[id as usize % PAGE];
-            if slot != VACANT {
-                return Some(slot);
+        match self.pages.get(page) {
+            Some(Some(page)) if page.slots[id as usize % PAGE] != VACANT => {
+                Some(page.slots[id as usize % PAGE])
             }
+            _ => self.find_sparse(id),
         }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn find_sparse(&self, id: u64) -> Option<u32> {
         if self.sparse.is_empty() {
             None
         } else {

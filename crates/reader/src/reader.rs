@@ -11,7 +11,7 @@ use crate::{
     frontier::{Entry, Frontier},
     generation::GenerationData,
     load::{CpuSample, LoadedGeneration},
-    order::{Advance, Ordering, ThreadSlot},
+    order::{Ordering, Refusal, ThreadSlot},
     pipeline::Pipeline,
     pool::BufferPool,
     record::{NONE, Record, What},
@@ -287,9 +287,13 @@ impl<'s> Reader<'s> {
                 return self.step_aside();
             }
         };
-        match self.order.advance(self.run.slot, event, &self.tables) {
-            Ok(Advance::Done) => {}
-            Ok(Advance::NotYet) | Err(_) => return self.step_aside(),
+        if self
+            .order
+            .advance(self.run.slot, event, &self.tables)
+            .is_err()
+        {
+            // Once more, with what can be done about it.
+            return self.step_aside();
         }
         let dangling = event.dangling;
         *at += 1;
@@ -401,7 +405,7 @@ impl<'s> Reader<'s> {
     }
 
     fn advance_first_ready(&mut self) -> Result<(), Error> {
-        if self.try_advance(0)? == Advance::Done {
+        if self.try_advance(0)? {
             return Ok(());
         }
         self.tries += self.frontier.len() as u64;
@@ -415,7 +419,7 @@ impl<'s> Reader<'s> {
         }
         self.frontier.sort();
         for place in 1..self.frontier.len() {
-            if self.try_advance(place)? == Advance::Done {
+            if self.try_advance(place)? {
                 return Ok(());
             }
         }
@@ -451,21 +455,21 @@ impl<'s> Reader<'s> {
     }
 
     /// Tries the next event of the thread at a place in the frontier, and on success moves the
-    /// thread on.
-    fn try_advance(&mut self, place: usize) -> Result<Advance, Error> {
+    /// thread on. Returns whether the event has advanced.
+    fn try_advance(&mut self, place: usize) -> Result<bool, Error> {
         let Some(entry) = self.frontier.get(place) else {
-            return Ok(Advance::NotYet);
+            return Ok(false);
         };
         let at = entry.cursor as usize;
         let slot = self.slot_of(at);
         let cursor = &mut self.cursors[at];
         let Some(event) = cursor.chunk.get(cursor.at) else {
-            return Ok(Advance::NotYet);
+            return Ok(false);
         };
         match self.order.advance(slot, event, &self.tables) {
-            Ok(Advance::NotYet) => return Ok(Advance::NotYet),
-            Ok(Advance::Done) => {}
-            Err(error) => {
+            Err(Refusal::NotYet) => return Ok(false),
+            Ok(()) => {}
+            Err(Refusal::Wrong(error)) => {
                 self.culprit = place;
                 return Err(self.error_at(at, error));
             }
@@ -476,7 +480,7 @@ impl<'s> Reader<'s> {
         if dangling {
             self.note_dangling(at)?;
         }
-        Ok(Advance::Done)
+        Ok(true)
     }
 
     /// Gives a thread that has advanced its new place in the frontier.

@@ -43,6 +43,13 @@ impl Decoded {
         [a, b, c, d]
     }
 
+    /// The argument at `N`, without a copy of the others.
+    #[inline(always)]
+    pub(crate) fn arg<const N: usize>(&self) -> u64 {
+        const { assert!(N + 1 < MAX_ARGS) };
+        self.words[N + 1]
+    }
+
     /// Another event at the same time and place.
     pub(crate) fn derive(&self, event_type: EventType, [a, b, c, d]: Args) -> Self {
         Self {

@@ -2,7 +2,7 @@
 
 use exectrace_wire::{GoStatus, GoroutineId, ProcId, ProcStatus};
 
-use super::{Advance, Goroutine, NO_SLOT, Ordering, Refusal, Thread, ThreadSlot, go_state, refuse};
+use super::{Goroutine, NO_SLOT, Ordering, Refusal, Thread, ThreadSlot, go_state, refuse};
 use crate::{
     error::OrderError,
     record::NONE,
@@ -14,34 +14,35 @@ impl Ordering {
     #[inline(always)]
     pub(super) fn go_create(
         &mut self,
-        at: Thread,
+        slot: ThreadSlot,
         event: &Decoded,
         status: GoStatus,
-    ) -> Result<Advance, Refusal> {
+    ) -> Result<(), Refusal> {
+        let at = self.context(slot);
         at.require_proc()?;
         if let Some(slot) = self.goroutine_of(at) {
             self.require_status(slot, GoStatus::Running)?;
         }
-        let id = event.args()[0];
+        let id = event.arg::<0>();
         self.add_goroutine(id, status)?;
         self.emit_goroutine(at, event, id, GoState::NotExist, go_state(status));
-        Ok(Advance::Done)
+        Ok(())
     }
 
     /// A thread that was created by C code calls Go: a goroutine appears, in a system call.
     pub(super) fn go_create_syscall(
         &mut self,
         slot: ThreadSlot,
-        at: Thread,
         event: &Decoded,
-    ) -> Result<Advance, Refusal> {
+    ) -> Result<(), Refusal> {
+        let at = self.context(slot);
         at.require_thread()?;
         at.forbid_goroutine()?;
-        let id = event.args()[0];
+        let id = event.arg::<0>();
         let goroutine = self.add_goroutine(id, GoStatus::Syscall)?;
         self.bind_goroutine(slot, id, goroutine);
         self.emit_goroutine(at, event, id, GoState::NotExist, GoState::Syscall);
-        Ok(Advance::Done)
+        Ok(())
     }
 
     /// The goroutine of a thread that returns to C goes away.
@@ -53,9 +54,9 @@ impl Ordering {
     pub(super) fn go_destroy_syscall(
         &mut self,
         slot: ThreadSlot,
-        at: Thread,
         event: &Decoded,
-    ) -> Result<Advance, Refusal> {
+    ) -> Result<(), Refusal> {
+        let at = self.context(slot);
         at.require_goroutine()?;
         let goroutine = self.existing(at)?;
         self.require_status(goroutine, GoStatus::Syscall)?;
@@ -81,20 +82,16 @@ impl Ordering {
         } else {
             self.emit_goroutine(at, event, at.goroutine, from, to);
         }
-        Ok(Advance::Done)
+        Ok(())
     }
 
     #[inline(always)]
-    pub(super) fn go_start(
-        &mut self,
-        slot: ThreadSlot,
-        at: Thread,
-        event: &Decoded,
-    ) -> Result<Advance, Refusal> {
-        let [id, number, ..] = event.args();
+    pub(super) fn go_start(&mut self, slot: ThreadSlot, event: &Decoded) -> Result<(), Refusal> {
+        let at = self.context(slot);
+        let (id, number) = (event.arg::<0>(), event.arg::<1>());
         let Some(goroutine) = self.ready(id, GoStatus::Runnable, number) else {
             // It may be created, or have its status reported, on a thread that we have not come to.
-            return Ok(Advance::NotYet);
+            return Err(Refusal::NotYet);
         };
         at.require_proc()?;
         at.forbid_goroutine()?;
@@ -104,74 +101,71 @@ impl Ordering {
         state.sequence = sequence;
         self.bind_goroutine(slot, id, goroutine);
         self.emit_goroutine(at, event, id, GoState::Runnable, GoState::Running);
-        Ok(Advance::Done)
+        Ok(())
     }
 
     #[inline(always)]
     pub(super) fn go_stop(
         &mut self,
         slot: ThreadSlot,
-        at: Thread,
         event: &Decoded,
         status: GoStatus,
-    ) -> Result<Advance, Refusal> {
+    ) -> Result<(), Refusal> {
+        let at = self.context(slot);
         at.require_user()?;
         let goroutine = self.existing(at)?;
         self.require_status(goroutine, GoStatus::Running)?;
         self.goroutines[goroutine].status = status;
         self.bind_goroutine(slot, NONE, NO_SLOT);
         self.emit_goroutine(at, event, at.goroutine, GoState::Running, go_state(status));
-        Ok(Advance::Done)
+        Ok(())
     }
 
     #[inline(always)]
-    pub(super) fn go_destroy(
-        &mut self,
-        slot: ThreadSlot,
-        at: Thread,
-        event: &Decoded,
-    ) -> Result<Advance, Refusal> {
+    pub(super) fn go_destroy(&mut self, slot: ThreadSlot, event: &Decoded) -> Result<(), Refusal> {
+        let at = self.context(slot);
         at.require_user()?;
         let goroutine = self.existing(at)?;
         self.require_status(goroutine, GoStatus::Running)?;
         self.remove_goroutine(goroutine);
         self.bind_goroutine(slot, NONE, NO_SLOT);
         self.emit_goroutine(at, event, at.goroutine, GoState::Running, GoState::NotExist);
-        Ok(Advance::Done)
+        Ok(())
     }
 
     #[inline(always)]
-    pub(super) fn go_unblock(&mut self, at: Thread, event: &Decoded) -> Result<Advance, Refusal> {
-        let [id, number, ..] = event.args();
+    pub(super) fn go_unblock(&mut self, slot: ThreadSlot, event: &Decoded) -> Result<(), Refusal> {
+        let at = self.context(slot);
+        let (id, number) = (event.arg::<0>(), event.arg::<1>());
         let Some(goroutine) = self.ready(id, GoStatus::Waiting, number) else {
             // As in `go_start`. There is no context to check: anything can unblock a goroutine,
             // also a thread without a proc.
-            return Ok(Advance::NotYet);
+            return Err(Refusal::NotYet);
         };
         let sequence = self.sequence(number);
         let state = &mut self.goroutines[goroutine];
         state.status = GoStatus::Runnable;
         state.sequence = sequence;
         self.emit_goroutine(at, event, id, GoState::Waiting, GoState::Runnable);
-        Ok(Advance::Done)
+        Ok(())
     }
 
     /// A coroutine hands over to another: one event of the format, three of ours.
     pub(super) fn go_switch(
         &mut self,
         slot: ThreadSlot,
-        at: Thread,
         event: &Decoded,
         destroy: bool,
-    ) -> Result<Advance, Refusal> {
+    ) -> Result<(), Refusal> {
+        let at = self.context(slot);
         use exectrace_wire::EventType as T;
         at.require_user()?;
         let current = self.existing(at)?;
         self.require_status(current, GoStatus::Running)?;
-        let [id, number, ..] = event.args();
+        let (id, number) = (event.arg::<0>(), event.arg::<1>());
         let Some(next) = self.ready(id, GoStatus::Waiting, number) else {
             // As in `go_start`.
-            return Ok(Advance::NotYet);
+            return Err(Refusal::NotYet);
         };
         let sequence = self.sequence(number);
         let state = &mut self.goroutines[next];
@@ -200,41 +194,43 @@ impl Ordering {
         };
         self.emit_goroutine_next(between, &start, id, GoState::Runnable, GoState::Running);
         self.bind_goroutine(slot, id, next);
-        Ok(Advance::Done)
+        Ok(())
     }
 
     #[inline(always)]
     pub(super) fn go_syscall_begin(
         &mut self,
-        at: Thread,
+        slot: ThreadSlot,
         event: &Decoded,
-    ) -> Result<Advance, Refusal> {
+    ) -> Result<(), Refusal> {
+        let at = self.context(slot);
         at.require_user()?;
         let goroutine = self.existing(at)?;
         self.require_status(goroutine, GoStatus::Running)?;
         // The proc's sequence only tells which system call a later steal interrupts. It is on this
         // thread, so it cannot be early: a wrong number is an error.
-        let sequence = self.sequence(event.args()[0]);
+        let sequence = self.sequence(event.arg::<0>());
         let proc = &mut self.procs[at.proc_slot];
         if !sequence.succeeds(proc.sequence) {
             return refuse(OrderError::ProcSequence {
                 id: ProcId(at.proc),
-                found: event.args()[0],
+                found: event.arg::<0>(),
             });
         }
         proc.sequence = sequence;
         proc.status = ProcStatus::Syscall;
         self.goroutines[goroutine].status = GoStatus::Syscall;
         self.emit_goroutine(at, event, at.goroutine, GoState::Running, GoState::Syscall);
-        Ok(Advance::Done)
+        Ok(())
     }
 
     #[inline(always)]
     pub(super) fn go_syscall_end(
         &mut self,
-        at: Thread,
+        slot: ThreadSlot,
         event: &Decoded,
-    ) -> Result<Advance, Refusal> {
+    ) -> Result<(), Refusal> {
+        let at = self.context(slot);
         at.require_user()?;
         let goroutine = self.existing(at)?;
         self.require_status(goroutine, GoStatus::Syscall)?;
@@ -249,19 +245,19 @@ impl Ordering {
         proc.status = ProcStatus::Running;
         self.goroutines[goroutine].status = GoStatus::Running;
         self.emit_goroutine(at, event, at.goroutine, GoState::Syscall, GoState::Running);
-        Ok(Advance::Done)
+        Ok(())
     }
 
     pub(super) fn go_syscall_end_blocked(
         &mut self,
         slot: ThreadSlot,
-        at: Thread,
         event: &Decoded,
-    ) -> Result<Advance, Refusal> {
+    ) -> Result<(), Refusal> {
+        let at = self.context(slot);
         if at.proc != NONE && self.procs[at.proc_slot].status == ProcStatus::Syscall {
             // The event says that the proc was lost during the system call: the stop or the steal
             // that took it must come first. A proc in another state is a new one.
-            return Ok(Advance::NotYet);
+            return Err(Refusal::NotYet);
         }
         at.require_goroutine()?;
         let goroutine = self.existing(at)?;
@@ -269,17 +265,13 @@ impl Ordering {
         self.goroutines[goroutine].status = GoStatus::Runnable;
         self.bind_goroutine(slot, NONE, NO_SLOT);
         self.emit_goroutine(at, event, at.goroutine, GoState::Syscall, GoState::Runnable);
-        Ok(Advance::Done)
+        Ok(())
     }
 
     /// What a goroutine does when the generation first mentions it. It may be reported by any
     /// thread, or by none.
-    pub(super) fn go_status(
-        &mut self,
-        slot: ThreadSlot,
-        mut at: Thread,
-        event: &Decoded,
-    ) -> Result<Advance, Refusal> {
+    pub(super) fn go_status(&mut self, slot: ThreadSlot, event: &Decoded) -> Result<(), Refusal> {
+        let mut at = self.context(slot);
         let [id, thread, status, _] = event.args();
         let Some(status) = GoStatus::from_wire(status) else {
             return refuse(OrderError::BadStatus(status));
@@ -353,7 +345,7 @@ impl Ordering {
             None => {}
         }
         self.emit_goroutine(at, event, id, from, go_state(status));
-        Ok(Advance::Done)
+        Ok(())
     }
 
     /// The slot of a goroutine in this state whose next sequence number is this.

@@ -28,22 +28,23 @@ use crate::{
 
 use names::{NameId, Names};
 
-/// What became of an event.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[must_use]
-pub(crate) enum Advance {
-    /// It came next; its records are in the queue.
-    Done,
+/// Why an event did not advance.
+#[derive(Debug)]
+pub(crate) enum Refusal {
     /// It cannot come before something on another thread.
     NotYet,
+    /// It contradicts the state; behind a pointer so that results on the hot path fit in registers.
+    Wrong(Box<OrderError>),
 }
 
-/// An error, behind a pointer so that results on the hot path fit in registers.
-type Refusal = Box<OrderError>;
+#[cold]
+fn wrong(error: OrderError) -> Refusal {
+    Refusal::Wrong(Box::new(error))
+}
 
 #[cold]
 fn refuse<T>(error: OrderError) -> Result<T, Refusal> {
-    Err(Box::new(error))
+    Err(wrong(error))
 }
 
 /// A place in the sequence that a resource's transitions have within a generation.
@@ -102,13 +103,13 @@ const NO_THREAD: Thread = Thread {
     goroutine_slot: NO_SLOT,
 };
 
-/// Where an event comes from.
+/// Where an event comes from: a place in [`Ordering::threads`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ThreadSlot(u32);
 
 impl ThreadSlot {
     /// Events of batches that are not tied to a thread.
-    pub(crate) const NONE: Self = Self(NO_SLOT);
+    pub(crate) const NONE: Self = Self(0);
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -133,6 +134,7 @@ pub(crate) struct Ordering {
     proc_slots: IdMap,
     procs: Slab<Proc>,
     thread_slots: HashMap<u64, u32>,
+    /// The first is [`NO_THREAD`] and stays so.
     threads: Vec<Thread>,
     task_slots: IdMap,
     tasks: Slab<tasks::ActiveTask>,
@@ -168,7 +170,7 @@ impl Ordering {
             proc_slots: IdMap::default(),
             procs: Slab::default(),
             thread_slots: HashMap::new(),
-            threads: Vec::new(),
+            threads: vec![NO_THREAD],
             task_slots: IdMap::default(),
             tasks: Slab::default(),
             gc_phase: GcPhase::Undetermined,
@@ -258,73 +260,50 @@ impl Ordering {
         slot: ThreadSlot,
         event: &Decoded,
         tables: &Tables,
-    ) -> Result<Advance, Refusal> {
-        match self.threads.get(slot.0 as usize) {
-            Some(&at) => self.dispatch(slot, at, event, tables),
-            None => self.advance_without_thread(slot, event, tables),
-        }
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn advance_without_thread(
-        &mut self,
-        slot: ThreadSlot,
-        event: &Decoded,
-        tables: &Tables,
-    ) -> Result<Advance, Refusal> {
-        self.dispatch(slot, NO_THREAD, event, tables)
-    }
-
-    /// Applies the event's rule. The rules of the first eight types are compiled into the caller's
-    /// loop: they are 95 % of the events of a busy program.
-    #[inline(always)]
-    fn dispatch(
-        &mut self,
-        slot: ThreadSlot,
-        at: Thread,
-        event: &Decoded,
-        tables: &Tables,
-    ) -> Result<Advance, Refusal> {
+    ) -> Result<(), Refusal> {
         use EventType as T;
         debug_assert!(self.more.is_empty());
+        // The rules of the first eight types are compiled into the caller's loop: they are 95 % of
+        // the events of a busy program.
         match event.event_type {
-            T::GoStart => self.go_start(slot, at, event),
-            T::GoStop => self.go_stop(slot, at, event, GoStatus::Runnable),
-            T::GoBlock => self.go_stop(slot, at, event, GoStatus::Waiting),
-            T::GoUnblock => self.go_unblock(at, event),
-            T::GoSyscallBegin => self.go_syscall_begin(at, event),
-            T::GoSyscallEnd => self.go_syscall_end(at, event),
-            T::GoCreate => self.go_create(at, event, GoStatus::Runnable),
-            T::GoDestroy => self.go_destroy(slot, at, event),
-            T::HeapAlloc | T::HeapGoal => self.plain(at, event, at.require_proc()),
-            T::ProcsChange | T::GoLabel | T::UserLog => self.plain(at, event, at.require_user()),
-            T::ProcStart => self.proc_start(slot, at, event),
-            T::ProcStop => self.proc_stop(slot, at, event),
-            T::ProcSteal => self.proc_steal(slot, at, event),
-            T::ProcStatus => self.proc_status(slot, at, event),
-            T::GoCreateBlocked => self.go_create(at, event, GoStatus::Waiting),
-            T::GoCreateSyscall => self.go_create_syscall(slot, at, event),
-            T::GoDestroySyscall => self.go_destroy_syscall(slot, at, event),
-            T::GoSyscallEndBlocked => self.go_syscall_end_blocked(slot, at, event),
-            T::GoStatus | T::GoStatusStack => self.go_status(slot, at, event),
-            T::GoSwitch => self.go_switch(slot, at, event, false),
-            T::GoSwitchDestroy => self.go_switch(slot, at, event, true),
-            T::STWBegin => self.goroutine_range_begin(at, event, tables),
-            T::STWEnd => self.goroutine_range_end(at, event),
-            T::GCActive => self.gc_active(at, event),
-            T::GCBegin => self.gc_begin(at, event),
-            T::GCEnd => self.gc_end(at, event),
-            T::GCSweepActive => self.sweep_active(at, event),
-            T::GCSweepBegin => self.sweep_begin(at, event),
-            T::GCSweepEnd => self.sweep_end(at, event),
-            T::GCMarkAssistActive => self.assist_active(at, event),
-            T::GCMarkAssistBegin => self.goroutine_range_begin(at, event, tables),
-            T::GCMarkAssistEnd => self.goroutine_range_end(at, event),
-            T::UserTaskBegin => self.task_begin(at, event, tables),
-            T::UserTaskEnd => self.task_end(at, event),
-            T::UserRegionBegin => self.region_begin(at, event, tables),
-            T::UserRegionEnd => self.region_end(at, event, tables),
+            T::GoStart => self.go_start(slot, event),
+            T::GoStop => self.go_stop(slot, event, GoStatus::Runnable),
+            T::GoBlock => self.go_stop(slot, event, GoStatus::Waiting),
+            T::GoUnblock => self.go_unblock(slot, event),
+            T::GoSyscallBegin => self.go_syscall_begin(slot, event),
+            T::GoSyscallEnd => self.go_syscall_end(slot, event),
+            T::GoCreate => self.go_create(slot, event, GoStatus::Runnable),
+            T::GoDestroy => self.go_destroy(slot, event),
+            T::HeapAlloc | T::HeapGoal => self.plain(slot, event, Thread::require_proc),
+            T::ProcsChange | T::GoLabel | T::UserLog => {
+                self.plain(slot, event, Thread::require_user)
+            }
+            T::ProcStart => self.proc_start(slot, event),
+            T::ProcStop => self.proc_stop(slot, event),
+            T::ProcSteal => self.proc_steal(slot, event),
+            T::ProcStatus => self.proc_status(slot, event),
+            T::GoCreateBlocked => self.go_create(slot, event, GoStatus::Waiting),
+            T::GoCreateSyscall => self.go_create_syscall(slot, event),
+            T::GoDestroySyscall => self.go_destroy_syscall(slot, event),
+            T::GoSyscallEndBlocked => self.go_syscall_end_blocked(slot, event),
+            T::GoStatus | T::GoStatusStack => self.go_status(slot, event),
+            T::GoSwitch => self.go_switch(slot, event, false),
+            T::GoSwitchDestroy => self.go_switch(slot, event, true),
+            T::STWBegin => self.goroutine_range_begin(slot, event, tables),
+            T::STWEnd => self.goroutine_range_end(slot, event),
+            T::GCActive => self.gc_active(slot, event),
+            T::GCBegin => self.gc_begin(slot, event),
+            T::GCEnd => self.gc_end(slot, event),
+            T::GCSweepActive => self.sweep_active(slot, event),
+            T::GCSweepBegin => self.sweep_begin(slot, event),
+            T::GCSweepEnd => self.sweep_end(slot, event),
+            T::GCMarkAssistActive => self.assist_active(slot, event),
+            T::GCMarkAssistBegin => self.goroutine_range_begin(slot, event, tables),
+            T::GCMarkAssistEnd => self.goroutine_range_end(slot, event),
+            T::UserTaskBegin => self.task_begin(slot, event, tables),
+            T::UserTaskEnd => self.task_end(slot, event),
+            T::UserRegionBegin => self.region_begin(slot, event, tables),
+            T::UserRegionEnd => self.region_end(slot, event, tables),
             T::Span
             | T::SpanAlloc
             | T::SpanFree
@@ -333,22 +312,23 @@ impl Ordering {
             | T::HeapObjectFree
             | T::GoroutineStack
             | T::GoroutineStackAlloc
-            | T::GoroutineStackFree => self.plain(at, event, at.require_thread()),
+            | T::GoroutineStackFree => self.plain(slot, event, Thread::require_thread),
             other => refuse(OrderError::NotOrdered(other)),
         }
     }
 
     /// An event that needs something of its context and changes nothing.
-    #[inline]
+    #[inline(always)]
     fn plain(
         &mut self,
-        at: Thread,
+        slot: ThreadSlot,
         event: &Decoded,
-        required: Result<(), Refusal>,
-    ) -> Result<Advance, Refusal> {
-        required?;
+        require: impl FnOnce(&Thread) -> Result<(), Refusal>,
+    ) -> Result<(), Refusal> {
+        let at = self.context(slot);
+        require(&at)?;
         self.emit(at, event, What::Plain(event.event_type));
-        Ok(Advance::Done)
+        Ok(())
     }
 
     #[inline(always)]
@@ -413,19 +393,26 @@ impl Ordering {
         self.goroutine_slots.get(at.goroutine)
     }
 
+    /// What is bound to a thread.
+    #[inline(always)]
+    fn context(&self, slot: ThreadSlot) -> Thread {
+        self.threads[slot.0 as usize]
+    }
+
     /// Binds a goroutine, or none, to a thread. Batches without a thread keep no context.
-    #[inline]
+    #[inline(always)]
     fn bind_goroutine(&mut self, slot: ThreadSlot, id: u64, goroutine_slot: u32) {
-        if let Some(thread) = self.threads.get_mut(slot.0 as usize) {
+        if slot != ThreadSlot::NONE {
+            let thread = &mut self.threads[slot.0 as usize];
             thread.goroutine = id;
             thread.goroutine_slot = goroutine_slot;
         }
     }
 
     /// Binds a proc, or none, to a thread.
-    #[inline]
     fn bind_proc(&mut self, slot: ThreadSlot, id: u64, proc_slot: u32) {
-        if let Some(thread) = self.threads.get_mut(slot.0 as usize) {
+        if slot != ThreadSlot::NONE {
+            let thread = &mut self.threads[slot.0 as usize];
             thread.proc = id;
             thread.proc_slot = proc_slot;
         }

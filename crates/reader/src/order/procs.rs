@@ -2,17 +2,13 @@
 
 use exectrace_wire::{ProcId, ProcStatus, ThreadId};
 
-use super::{Advance, NO_SLOT, Ordering, Proc, Refusal, Thread, ThreadSlot, proc_state, refuse};
+use super::{NO_SLOT, Ordering, Proc, Refusal, Thread, ThreadSlot, proc_state, refuse, wrong};
 use crate::{error::OrderError, record::NONE, state::ProcState, stream::Decoded};
 
 impl Ordering {
-    pub(super) fn proc_start(
-        &mut self,
-        slot: ThreadSlot,
-        at: Thread,
-        event: &Decoded,
-    ) -> Result<Advance, Refusal> {
-        let [id, number, ..] = event.args();
+    pub(super) fn proc_start(&mut self, slot: ThreadSlot, event: &Decoded) -> Result<(), Refusal> {
+        let at = self.context(slot);
+        let (id, number) = (event.arg::<0>(), event.arg::<1>());
         let sequence = self.sequence(number);
         let proc = match self.proc_slots.get(id) {
             // A thread that still has a proc is in a system call, and we have not come to the
@@ -25,7 +21,7 @@ impl Ordering {
                 proc
             }
             // Its status may be reported on a thread that we have not come to.
-            _ => return Ok(Advance::NotYet),
+            _ => return Err(Refusal::NotYet),
         };
         // A goroutine may be there: it is leaving a system call.
         at.require_thread()?;
@@ -34,16 +30,12 @@ impl Ordering {
         state.sequence = sequence;
         self.bind_proc(slot, id, proc);
         self.emit_proc(at, event, id, ProcState::Idle, ProcState::Running);
-        Ok(Advance::Done)
+        Ok(())
     }
 
     /// A thread gives up its own proc, so it cannot be early and needs no sequence number.
-    pub(super) fn proc_stop(
-        &mut self,
-        slot: ThreadSlot,
-        at: Thread,
-        event: &Decoded,
-    ) -> Result<Advance, Refusal> {
+    pub(super) fn proc_stop(&mut self, slot: ThreadSlot, event: &Decoded) -> Result<(), Refusal> {
+        let at = self.context(slot);
         at.require_proc()?;
         let proc = &mut self.procs[at.proc_slot];
         if !matches!(proc.status, ProcStatus::Running | ProcStatus::Syscall) {
@@ -56,15 +48,11 @@ impl Ordering {
         proc.status = ProcStatus::Idle;
         self.bind_proc(slot, NONE, NO_SLOT);
         self.emit_proc(at, event, at.proc, ProcState::Running, ProcState::Idle);
-        Ok(Advance::Done)
+        Ok(())
     }
 
-    pub(super) fn proc_steal(
-        &mut self,
-        slot: ThreadSlot,
-        at: Thread,
-        event: &Decoded,
-    ) -> Result<Advance, Refusal> {
+    pub(super) fn proc_steal(&mut self, slot: ThreadSlot, event: &Decoded) -> Result<(), Refusal> {
+        let at = self.context(slot);
         let [id, number, thread, _] = event.args();
         let sequence = self.sequence(number);
         let proc = match self.proc_slots.get(id) {
@@ -77,7 +65,7 @@ impl Ordering {
                 proc
             }
             // The system call that it interrupts may be on a thread that we have not come to.
-            _ => return Ok(Advance::NotYet),
+            _ => return Err(Refusal::NotYet),
         };
         at.require_thread()?;
         let abandoned = self.procs[proc].status == ProcStatus::SyscallAbandoned;
@@ -95,7 +83,7 @@ impl Ordering {
             ProcState::Running
         };
         self.emit_proc(at, event, id, from, ProcState::Idle);
-        Ok(Advance::Done)
+        Ok(())
     }
 
     /// The thread that loses the proc; perhaps the stealing one itself.
@@ -106,15 +94,15 @@ impl Ordering {
         id: u64,
         thread: u64,
     ) -> Result<ThreadSlot, Refusal> {
-        let victim =
-            if thread == at.id {
-                slot
-            } else {
-                let known = self.thread_slots.get(&thread).copied();
-                ThreadSlot(known.ok_or_else(|| {
-                    Box::new(OrderError::StolenFromUnknownThread(ThreadId(thread)))
-                })?)
-            };
+        let victim = if thread == at.id {
+            slot
+        } else {
+            let known = self.thread_slots.get(&thread).copied();
+            ThreadSlot(
+                known
+                    .ok_or_else(|| wrong(OrderError::StolenFromUnknownThread(ThreadId(thread))))?,
+            )
+        };
         let holds = self
             .threads
             .get(victim.0 as usize)
@@ -130,13 +118,9 @@ impl Ordering {
     }
 
     /// What a proc does when the generation first mentions it. Any thread may report it.
-    pub(super) fn proc_status(
-        &mut self,
-        slot: ThreadSlot,
-        mut at: Thread,
-        event: &Decoded,
-    ) -> Result<Advance, Refusal> {
-        let [id, status, ..] = event.args();
+    pub(super) fn proc_status(&mut self, slot: ThreadSlot, event: &Decoded) -> Result<(), Refusal> {
+        let mut at = self.context(slot);
+        let (id, status) = (event.arg::<0>(), event.arg::<1>());
         let Some(status) = ProcStatus::from_wire(status) else {
             return refuse(OrderError::BadStatus(status));
         };
@@ -148,8 +132,8 @@ impl Ordering {
                     // The reporter does not know whose proc it is. We do, so nothing is lost, and
                     // the event belongs into the context of the thread that holds it.
                     (ProcStatus::Syscall, ProcStatus::SyscallAbandoned) => {
-                        let holder = self.threads.iter().find(|thread| thread.proc == id);
-                        at = *holder.ok_or_else(|| Box::new(OrderError::NoHolder(ProcId(id))))?;
+                        let holder = self.threads.iter().skip(1).find(|thread| thread.proc == id);
+                        at = *holder.ok_or_else(|| wrong(OrderError::NoHolder(ProcId(id))))?;
                         (ProcState::Running, ProcState::Running)
                     }
                     _ if tracked == status => (proc_state(status), proc_state(status)),
@@ -184,6 +168,6 @@ impl Ordering {
             self.bind_proc(slot, id, proc);
         }
         self.emit_proc(at, event, id, from, to);
-        Ok(Advance::Done)
+        Ok(())
     }
 }

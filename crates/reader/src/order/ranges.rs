@@ -3,7 +3,7 @@
 use exectrace_wire::{EventType, GoroutineId, ProcId};
 
 use super::{
-    Advance, GcPhase, NO_SLOT, NameId, Ordering, Refusal, Thread, refuse, tasks::OpenRegion,
+    GcPhase, NO_SLOT, NameId, Ordering, Refusal, ThreadSlot, refuse, tasks::OpenRegion, wrong,
 };
 use crate::{error::OrderError, record::What, stream::Decoded, tables::Tables};
 
@@ -58,23 +58,24 @@ impl Ordering {
 
     pub(super) fn goroutine_range_begin(
         &mut self,
-        at: Thread,
+        slot: ThreadSlot,
         event: &Decoded,
         tables: &Tables,
-    ) -> Result<Advance, Refusal> {
+    ) -> Result<(), Refusal> {
+        let at = self.context(slot);
         at.require_user()?;
         let goroutine = self.existing(at)?;
         let range = match event.event_type {
             EventType::STWBegin => OpenRange {
                 start: EventType::STWBegin,
-                kind: event.args()[0],
-                name: self.names.of_string(event.args()[0], &tables.strings),
+                kind: event.arg::<0>(),
+                name: self.names.of_string(event.arg::<0>(), &tables.strings),
             },
             _ => ASSIST,
         };
         self.open_range(goroutine, range)?;
         self.emit(at, event, What::Plain(event.event_type));
-        Ok(Advance::Done)
+        Ok(())
     }
 
     fn open_range(&mut self, goroutine: u32, range: OpenRange) -> Result<(), Refusal> {
@@ -89,9 +90,10 @@ impl Ordering {
 
     pub(super) fn goroutine_range_end(
         &mut self,
-        at: Thread,
+        slot: ThreadSlot,
         event: &Decoded,
-    ) -> Result<Advance, Refusal> {
+    ) -> Result<(), Refusal> {
+        let at = self.context(slot);
         at.require_user()?;
         let goroutine = self.existing(at)?;
         let start = event.event_type.spec().range_start;
@@ -110,20 +112,21 @@ impl Ordering {
         } else {
             self.emit(at, event, What::Plain(event.event_type));
         }
-        Ok(Advance::Done)
+        Ok(())
     }
 
     /// May come from any context: the goroutine need not be the one that runs.
     pub(super) fn assist_active(
         &mut self,
-        at: Thread,
+        slot: ThreadSlot,
         event: &Decoded,
-    ) -> Result<Advance, Refusal> {
-        let id = event.args()[0];
+    ) -> Result<(), Refusal> {
+        let at = self.context(slot);
+        let id = event.arg::<0>();
         let goroutine = self
             .goroutine_slots
             .get(id)
-            .ok_or_else(|| Box::new(OrderError::UnknownGoroutine(GoroutineId(id))))?;
+            .ok_or_else(|| wrong(OrderError::UnknownGoroutine(GoroutineId(id))))?;
         if self.initial {
             self.open_range(goroutine, ASSIST)?;
         } else {
@@ -137,10 +140,11 @@ impl Ordering {
             }
         }
         self.emit(at, event, What::Plain(event.event_type));
-        Ok(Advance::Done)
+        Ok(())
     }
 
-    pub(super) fn sweep_begin(&mut self, at: Thread, event: &Decoded) -> Result<Advance, Refusal> {
+    pub(super) fn sweep_begin(&mut self, slot: ThreadSlot, event: &Decoded) -> Result<(), Refusal> {
+        let at = self.context(slot);
         at.require_proc()?;
         let proc = &mut self.procs[at.proc_slot];
         if proc.sweeping {
@@ -148,10 +152,11 @@ impl Ordering {
         }
         proc.sweeping = true;
         self.emit(at, event, What::Plain(event.event_type));
-        Ok(Advance::Done)
+        Ok(())
     }
 
-    pub(super) fn sweep_end(&mut self, at: Thread, event: &Decoded) -> Result<Advance, Refusal> {
+    pub(super) fn sweep_end(&mut self, slot: ThreadSlot, event: &Decoded) -> Result<(), Refusal> {
+        let at = self.context(slot);
         at.require_proc()?;
         let proc = &mut self.procs[at.proc_slot];
         if !proc.sweeping {
@@ -159,16 +164,21 @@ impl Ordering {
         }
         proc.sweeping = false;
         self.emit(at, event, What::Plain(event.event_type));
-        Ok(Advance::Done)
+        Ok(())
     }
 
     /// May come from any context, like [`Self::assist_active`].
-    pub(super) fn sweep_active(&mut self, at: Thread, event: &Decoded) -> Result<Advance, Refusal> {
-        let id = event.args()[0];
+    pub(super) fn sweep_active(
+        &mut self,
+        slot: ThreadSlot,
+        event: &Decoded,
+    ) -> Result<(), Refusal> {
+        let at = self.context(slot);
+        let id = event.arg::<0>();
         let slot = self
             .proc_slots
             .get(id)
-            .ok_or_else(|| Box::new(OrderError::UnknownProc(ProcId(id))))?;
+            .ok_or_else(|| wrong(OrderError::UnknownProc(ProcId(id))))?;
         let proc = &mut self.procs[slot];
         if self.initial == proc.sweeping {
             return refuse(if proc.sweeping {
@@ -179,14 +189,15 @@ impl Ordering {
         }
         proc.sweeping = true;
         self.emit(at, event, What::Plain(event.event_type));
-        Ok(Advance::Done)
+        Ok(())
     }
 
     /// The mark phase goes on from an earlier generation. Its sequence is global: begin and end may
     /// be on different threads, and only the sequence tells one cycle from the next if times are
     /// wrong.
-    pub(super) fn gc_active(&mut self, at: Thread, event: &Decoded) -> Result<Advance, Refusal> {
-        let number = event.args()[0];
+    pub(super) fn gc_active(&mut self, slot: ThreadSlot, event: &Decoded) -> Result<(), Refusal> {
+        let at = self.context(slot);
+        let number = event.arg::<0>();
         if self.initial {
             if self.gc_phase != GcPhase::Undetermined {
                 let expected = "an ongoing mark phase to be the first GC event of the trace";
@@ -194,7 +205,7 @@ impl Ordering {
             }
         } else {
             if number != self.gc_sequence.wrapping_add(1) {
-                return Ok(Advance::NotYet);
+                return Err(Refusal::NotYet);
             }
             if self.gc_phase != GcPhase::Running {
                 return refuse(OrderError::GcPhase {
@@ -203,13 +214,14 @@ impl Ordering {
             }
             at.require_user()?;
         }
-        self.enter_gc_phase(at, event, GcPhase::Running)
+        self.enter_gc_phase(slot, event, GcPhase::Running)
     }
 
-    pub(super) fn gc_begin(&mut self, at: Thread, event: &Decoded) -> Result<Advance, Refusal> {
+    pub(super) fn gc_begin(&mut self, slot: ThreadSlot, event: &Decoded) -> Result<(), Refusal> {
+        let at = self.context(slot);
         if self.gc_phase != GcPhase::Undetermined {
-            if event.args()[0] != self.gc_sequence.wrapping_add(1) {
-                return Ok(Advance::NotYet);
+            if event.arg::<0>() != self.gc_sequence.wrapping_add(1) {
+                return Err(Refusal::NotYet);
             }
             if self.gc_phase == GcPhase::Running {
                 return refuse(OrderError::GcPhase {
@@ -218,12 +230,13 @@ impl Ordering {
             }
             at.require_user()?;
         }
-        self.enter_gc_phase(at, event, GcPhase::Running)
+        self.enter_gc_phase(slot, event, GcPhase::Running)
     }
 
-    pub(super) fn gc_end(&mut self, at: Thread, event: &Decoded) -> Result<Advance, Refusal> {
-        if event.args()[0] != self.gc_sequence.wrapping_add(1) {
-            return Ok(Advance::NotYet);
+    pub(super) fn gc_end(&mut self, slot: ThreadSlot, event: &Decoded) -> Result<(), Refusal> {
+        let at = self.context(slot);
+        if event.arg::<0>() != self.gc_sequence.wrapping_add(1) {
+            return Err(Refusal::NotYet);
         }
         if self.gc_phase != GcPhase::Running {
             return refuse(OrderError::GcPhase {
@@ -231,18 +244,19 @@ impl Ordering {
             });
         }
         at.require_user()?;
-        self.enter_gc_phase(at, event, GcPhase::NotRunning)
+        self.enter_gc_phase(slot, event, GcPhase::NotRunning)
     }
 
     fn enter_gc_phase(
         &mut self,
-        at: Thread,
+        slot: ThreadSlot,
         event: &Decoded,
         phase: GcPhase,
-    ) -> Result<Advance, Refusal> {
+    ) -> Result<(), Refusal> {
+        let at = self.context(slot);
         self.gc_phase = phase;
-        self.gc_sequence = event.args()[0];
+        self.gc_sequence = event.arg::<0>();
         self.emit(at, event, What::Plain(event.event_type));
-        Ok(Advance::Done)
+        Ok(())
     }
 }

@@ -2,7 +2,7 @@
 
 use exectrace_wire::{GoroutineId, TaskId};
 
-use super::{Advance, NameId, Ordering, Refusal, Thread, refuse};
+use super::{NameId, Ordering, Refusal, ThreadSlot, refuse};
 use crate::{error::OrderError, record::What, stream::Decoded, tables::Tables};
 
 /// A task that has begun.
@@ -22,10 +22,11 @@ pub(super) struct OpenRegion {
 impl Ordering {
     pub(super) fn task_begin(
         &mut self,
-        at: Thread,
+        slot: ThreadSlot,
         event: &Decoded,
         tables: &Tables,
-    ) -> Result<Advance, Refusal> {
+    ) -> Result<(), Refusal> {
+        let at = self.context(slot);
         let [id, parent, name, _] = event.args();
         if self.task_slots.get(id).is_some() {
             return refuse(OrderError::TaskActive(TaskId(id)));
@@ -44,14 +45,15 @@ impl Ordering {
         let [_, _, name, stack] = event.args();
         let event = event.derive(event.event_type, [id, parent, name, stack]);
         self.emit(at, &event, What::Plain(event.event_type));
-        Ok(Advance::Done)
+        Ok(())
     }
 
     /// The end of a task gets the type and the parent of its beginning. A task that began before
     /// the trace is fine, and so is one that ends twice.
-    pub(super) fn task_end(&mut self, at: Thread, event: &Decoded) -> Result<Advance, Refusal> {
+    pub(super) fn task_end(&mut self, slot: ThreadSlot, event: &Decoded) -> Result<(), Refusal> {
+        let at = self.context(slot);
         at.require_user()?;
-        let [id, stack, ..] = event.args();
+        let (id, stack) = (event.arg::<0>(), event.arg::<1>());
         self.kept.clear();
         let mut parent = TaskId::NONE.0;
         if let Some(slot) = self.task_slots.remove(id) {
@@ -63,30 +65,32 @@ impl Ordering {
         }
         let event = event.derive(event.event_type, [id, stack, parent, 0]);
         self.emit(at, &event, What::Kept(event.event_type));
-        Ok(Advance::Done)
+        Ok(())
     }
 
     pub(super) fn region_begin(
         &mut self,
-        at: Thread,
+        slot: ThreadSlot,
         event: &Decoded,
         tables: &Tables,
-    ) -> Result<Advance, Refusal> {
+    ) -> Result<(), Refusal> {
+        let at = self.context(slot);
         at.require_user()?;
         let goroutine = self.existing(at)?;
         let region = self.region(event, tables);
         let slot = self.open_slot(goroutine);
         self.open[slot].regions.push(region);
         self.emit(at, event, What::Plain(event.event_type));
-        Ok(Advance::Done)
+        Ok(())
     }
 
     pub(super) fn region_end(
         &mut self,
-        at: Thread,
+        slot: ThreadSlot,
         event: &Decoded,
         tables: &Tables,
-    ) -> Result<Advance, Refusal> {
+    ) -> Result<(), Refusal> {
+        let at = self.context(slot);
         at.require_user()?;
         let goroutine = self.existing(at)?;
         let region = self.region(event, tables);
@@ -100,11 +104,11 @@ impl Ordering {
             _ => regions.pop(),
         };
         self.emit(at, event, What::Plain(event.event_type));
-        Ok(Advance::Done)
+        Ok(())
     }
 
     fn region(&mut self, event: &Decoded, tables: &Tables) -> OpenRegion {
-        let [task, name, ..] = event.args();
+        let (task, name) = (event.arg::<0>(), event.arg::<1>());
         OpenRegion {
             task,
             name: self.names.of_string_or_empty(name, &tables.strings),
