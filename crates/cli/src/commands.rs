@@ -34,10 +34,15 @@ fn open(args: &TraceArgs, global: &Global) -> Result<Input, Failure> {
         OnDamage::Fail
     };
     match (&args.source, &args.record) {
-        (source, None) => input::open(source, Expected::Binary, on_damage),
+        (source, None) => input::open(source, Expected::Binary, on_damage, !global.quiet),
         (Source::Http(address), Some(path)) => {
             input::record(address, path, !global.quiet)?;
-            input::open(&Source::File(path.clone()), Expected::Binary, on_damage)
+            input::open(
+                &Source::File(path.clone()),
+                Expected::Binary,
+                on_damage,
+                false,
+            )
         }
         (_, Some(_)) => Err(Failure::Usage(
             "-o keeps what an http:// address sends; this trace is not read from one".to_owned(),

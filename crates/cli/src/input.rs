@@ -106,7 +106,7 @@ pub(crate) enum Expected {
     Text,
 }
 
-/// Opens a source.
+/// Opens a source. That of a running program takes as long as the program records.
 ///
 /// # Errors
 ///
@@ -115,6 +115,7 @@ pub(crate) fn open(
     source: &Source,
     expected: Expected,
     on_damage: OnDamage,
+    show_progress: bool,
 ) -> Result<Input, Failure> {
     let stored = ByteCount::default();
     let (raw, total): (Box<dyn Read + Send>, _) = match source {
@@ -130,7 +131,7 @@ pub(crate) fn open(
                 .map_err(|error| Failure::open(source, error))?;
             (Box::new(file), total)
         }
-        Source::Http(address) => (http::get(address)?, None),
+        Source::Http(address) => (http::get(address, show_progress)?, None),
         Source::File(path) => {
             let (file, total) = open_file(path).map_err(|reason| Failure::open(source, reason))?;
             (Box::new(file), total)
@@ -195,7 +196,7 @@ fn stdin_file() -> io::Result<File> {
 /// As of [`open`], and if the file cannot be written. When the connection breaks, what came is
 /// kept under the file's name with `.partial` added.
 pub(crate) fn record(address: &str, path: &Path, show_progress: bool) -> Result<(), Failure> {
-    let mut body = http::get(address)?;
+    let mut body = http::get(address, show_progress)?;
     let mut file = OutputFile::create(path)?;
     let received = ByteCount::default();
     let progress = Progress::start(show_progress, "receiving", received.clone(), None);

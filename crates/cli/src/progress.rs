@@ -106,6 +106,7 @@ fn line(label: &str, done: u64, total: Option<u64>, elapsed: Duration) -> String
             let (done, total) = (units::bytes(done), units::bytes(total));
             format!("{label} [{bar}] {done} of {total}, {rate}/s{eta}")
         }
+        _ if done == 0 => format!("{label}, {}", seconds_text(seconds.floor())),
         _ => {
             let elapsed = seconds_text(seconds.floor());
             format!("{label} {}, {rate}/s, {elapsed}", units::bytes(done))
@@ -135,6 +136,10 @@ mod tests {
         assert_eq!(
             line("reading", 0, Some(10), two_seconds),
             "reading [....................] 0 B of 10 B, 0 B/s"
+        );
+        assert_eq!(
+            line("waiting for the program", 0, None, two_seconds),
+            "waiting for the program, 2 s"
         );
         assert_eq!(
             line("receiving", 3_000, None, two_seconds),

@@ -44,7 +44,7 @@ fn parse_version(text: &str) -> Result<Version, String> {
 }
 
 pub(crate) fn run(args: &AssembleArgs, global: &Global) -> Result<Outcome, Failure> {
-    let input = input::open(&args.text, Expected::Text, OnDamage::Fail)?;
+    let input = input::open(&args.text, Expected::Text, OnDamage::Fail, !global.quiet)?;
     let mut text = BufReader::with_capacity(256 * 1024, input.bytes);
     let mut file = OutputFile::create(&args.output)?;
     let cannot_write = |error| Failure::output(args.output.display(), error);

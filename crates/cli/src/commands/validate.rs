@@ -92,7 +92,7 @@ fn check(source: &Source, args: &ValidateArgs, global: &Global) -> Result<Verdic
     } else {
         OnDamage::Fail
     };
-    let input = input::open(source, Expected::Binary, on_damage)?;
+    let input = input::open(source, Expected::Binary, on_damage, !global.quiet)?;
     let _progress = Progress::start(!global.quiet, "checking", input.stored, input.total);
     let failed = |error| Failure::trace(source, error);
     let options = Options::default().salvage(args.salvage);

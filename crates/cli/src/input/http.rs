@@ -2,7 +2,11 @@
 
 use std::{io::Read, time::Duration};
 
-use crate::{error::Failure, terminal::harmless};
+use crate::{
+    error::Failure,
+    progress::{ByteCount, Progress},
+    terminal::harmless,
+};
 
 /// Longest part of an error page that is shown.
 const ERROR_TEXT: u64 = 200;
@@ -10,8 +14,9 @@ const ERROR_TEXT: u64 = 200;
 /// Sends the request; the body is the trace.
 ///
 /// There is no time limit beyond that for connecting: a program answers when the recording is
-/// over, and only whoever asked knows when that should be.
-pub(super) fn get(address: &str) -> Result<Box<dyn Read + Send>, Failure> {
+/// over, and only whoever asked knows when that should be. Until then, the progress line says that
+/// we wait.
+pub(super) fn get(address: &str, show_progress: bool) -> Result<Box<dyn Read + Send>, Failure> {
     if !address
         .get(.."http://".len())
         .is_some_and(|scheme| scheme.eq_ignore_ascii_case("http://"))
@@ -29,10 +34,18 @@ pub(super) fn get(address: &str) -> Result<Box<dyn Read + Send>, Failure> {
         .user_agent(concat!("exectrace/", env!("CARGO_PKG_VERSION")))
         .build()
         .new_agent();
-    let response = agent
-        .get(address)
-        .call()
-        .map_err(|error| Failure::open(address, error))?;
+    let waiting = Progress::start(
+        show_progress,
+        "waiting for the program",
+        ByteCount::default(),
+        None,
+    );
+    let response = agent.get(address).call().map_err(|error| match error {
+        // Its own text begins with `io:`.
+        ureq::Error::Io(error) => Failure::open(address, error),
+        error => Failure::open(address, error),
+    })?;
+    drop(waiting);
     let status = response.status();
     let mut body = response.into_body().into_reader();
     if status.is_success() {

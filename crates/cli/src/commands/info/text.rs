@@ -77,7 +77,7 @@ impl Text {
         self.more(report.findings.len(), "more, see --json");
         if report.is_damaged() && !detail.salvaged {
             self.line(
-                "The figures below are of what can be read; --salvage reads on after damage.",
+                "Times, events and goroutines below are of what comes before; --salvage reads on.",
             );
         }
         self.line("");
@@ -132,10 +132,17 @@ impl Text {
         match report.duration_ns {
             Some(nanos @ 1..) => {
                 let per_second = |n: u64| (n as f64 * 1e9 / nanos as f64) as u64;
+                // Bytes whose events could not be read took time that is not known.
+                let bytes = report
+                    .generations
+                    .iter()
+                    .filter(|generation| generation.events.is_some())
+                    .filter_map(|generation| generation.bytes)
+                    .sum();
                 format!(
                     "{events} ({} a second, {}/s)",
                     units::count(per_second(report.events)),
-                    units::bytes(per_second(report.bytes)),
+                    units::bytes(per_second(bytes)),
                 )
             }
             _ => events,
