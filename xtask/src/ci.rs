@@ -64,6 +64,8 @@ fn steps() -> Vec<(&'static str, Step)> {
         }
         None => println!("skipped: differential tests, since there is no corpus in ../shared"),
     }
+    let fuzz = "check --locked --manifest-path fuzz/Cargo.toml --bins";
+    steps.push(("fuzz targets", cargo(fuzz)));
     steps
 }
 

@@ -12,6 +12,7 @@ const SKIPPED_FOLDERS: &[&str] = &[
     "bench/out",
     "fuzz/artifacts",
     "fuzz/corpus",
+    "fuzz/grown",
     "fuzz/target",
     "node_modules",
     "target",

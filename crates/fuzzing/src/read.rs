@@ -1,0 +1,120 @@
+//! Properties of the reader.
+
+use std::io::{self, Cursor, Read};
+
+use exectrace_export::ParsedWriter;
+use exectrace_reader::{Error, Options, Reader};
+
+/// Most events that an input may have to be printed in full; those after it are only counted.
+const PRINTED_EVENTS: usize = 20_000;
+
+/// Reading ends, with the same events and the same error whether the bytes arrive at once or in
+/// small pieces.
+pub fn order(data: &[u8]) {
+    let whole = read(Reader::new(data));
+    let pieces = read(Reader::new(Pieces(data, 1 + data.len() % 97)));
+    assert_same(&whole, &pieces, "in one piece, and in pieces");
+}
+
+/// A second thread changes nothing. A target of its own, since starting threads makes it slow.
+pub fn overlap(data: &[u8]) {
+    let alone = read(Reader::new(data));
+    let source = Cursor::new(data.to_vec());
+    let overlapped = read(Reader::overlapped(source, Options::default()));
+    assert_same(&alone, &overlapped, "on one thread, and on two");
+}
+
+/// Salvage ends, too, and changes nothing about a trace that is whole.
+pub fn salvage(data: &[u8]) {
+    let salvaged = read(Reader::with_options(data, Options::default().salvage(true)));
+    let strict = read(Reader::new(data));
+    if strict.error.is_none() {
+        assert_same(&strict, &salvaged, "without salvage, and with it");
+    }
+}
+
+/// What a reader gave.
+struct Outcome {
+    /// The first events, as Go prints them: names of functions as they are, UTF-8 or not.
+    text: Vec<u8>,
+    events: u64,
+    error: Option<String>,
+}
+
+fn read(reader: Result<Reader<'_>, Error>) -> Outcome {
+    let mut outcome = Outcome {
+        text: Vec::new(),
+        events: 0,
+        error: None,
+    };
+    let mut reader = match reader {
+        Ok(reader) => reader,
+        Err(error) => {
+            outcome.error = Some(error.to_string());
+            return outcome;
+        }
+    };
+    let mut writer = ParsedWriter::new();
+    loop {
+        match reader.next_event() {
+            Ok(Some(event)) => {
+                outcome.events += 1;
+                if outcome.events <= PRINTED_EVENTS as u64 {
+                    writer.write_event(&mut outcome.text, &event);
+                }
+            }
+            Ok(None) => break,
+            Err(error) => {
+                outcome.error = Some(error.to_string());
+                break;
+            }
+        }
+    }
+    // The end is the end, and an error stays.
+    match (reader.next_event(), &outcome.error) {
+        (Ok(None), None) => {}
+        (Err(again), Some(error)) if again.to_string() == *error => {}
+        (again, first) => panic!("at first {first:?}, then {again:?}"),
+    }
+    outcome
+}
+
+/// Shows the first lines that differ, not all of them.
+fn assert_same(a: &Outcome, b: &Outcome, how: &str) {
+    let lines = |outcome: &Outcome| {
+        let lines = outcome
+            .text
+            .split(|b| *b == b'\n')
+            .map(|line| line.to_vec());
+        lines.collect::<Vec<_>>()
+    };
+    if a.text != b.text {
+        let (a, b) = (lines(a), lines(b));
+        let at = a.iter().zip(&b).take_while(|(a, b)| a == b).count();
+        let shown = |lines: &[Vec<u8>]| lines.get(at).map(|l| l.escape_ascii().to_string());
+        panic!("{how}: line {at}: {:?}, {:?}", shown(&a), shown(&b));
+    }
+    assert_eq!((a.events, &a.error), (b.events, &b.error), "{how}");
+}
+
+/// A source that yields a few bytes at a time and is interrupted in between.
+struct Pieces<'a>(&'a [u8], usize);
+
+impl Read for Pieces<'_> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        // A short read of each size, then an interruption: both are ordinary for pipes.
+        self.1 = self.1 % 97 + 1;
+        if self.1 == 50 {
+            return Err(io::ErrorKind::Interrupted.into());
+        }
+        let (piece, rest) = self.0.split_at(self.0.len().min(self.1));
+        let length = piece.len().min(out.len());
+        out[..length].copy_from_slice(&piece[..length]);
+        self.0 = if length == piece.len() {
+            rest
+        } else {
+            &self.0[length..]
+        };
+        Ok(length)
+    }
+}
