@@ -225,6 +225,8 @@ impl<R: Read> GenerationReader<R> {
             Item::EndOfGeneration { .. } if self.builder.is_none() => None,
             Item::EndOfGeneration { offset } => Some(self.finish_salvaging(salvage, offset)),
             Item::Batch(batch) if batch.kind(self.version) == BatchKind::EndOfGeneration => {
+                // As above: without a generation there is nothing to end.
+                self.builder.as_ref()?;
                 Some(self.finish_salvaging(salvage, batch.offset))
             }
             Item::Batch(batch) if current.is_some_and(|n| n != batch.header.generation) => {
