@@ -3,7 +3,7 @@
 use std::io::{self, Cursor, Read};
 
 use exectrace_export::ParsedWriter;
-use exectrace_reader::{Error, Options, Reader};
+use exectrace_reader::{Error, ErrorKind, Options, Reader};
 
 /// Most events that an input may have to be printed in full; those after it are only counted.
 const PRINTED_EVENTS: usize = 20_000;
@@ -24,12 +24,33 @@ pub fn overlap(data: &[u8]) {
     assert_same(&alone, &overlapped, "on one thread, and on two");
 }
 
-/// Salvage ends, too, and changes nothing about a trace that is whole.
+/// Salvage reads on after everything but a wrong header, changes nothing about a trace that strict
+/// reading takes, and never keeps silent about one that it does not.
 pub fn salvage(data: &[u8]) {
-    let salvaged = read(Reader::with_options(data, Options::default().salvage(true)));
     let strict = read(Reader::new(data));
-    if strict.error.is_none() {
-        assert_same(&strict, &salvaged, "without salvage, and with it");
+    let Ok(mut reader) = Reader::with_options(data, Options::default().salvage(true)) else {
+        assert!(strict.error.is_some(), "only salvage refuses the header");
+        return;
+    };
+    let salvaged = events(&mut reader);
+    assert!(
+        salvaged.error.is_none(),
+        "salvage gives up: {:?}",
+        salvaged.error
+    );
+    let report = reader.salvage_report().expect("salvage reports");
+    assert!(report.skipped_bytes <= data.len() as u64, "{report}");
+    match &strict.error {
+        None => assert_same(&strict, &salvaged, "without salvage, and with it"),
+        // An empty generation has no frequency, and nothing to lose either.
+        Some(error) if report.is_clean() => {
+            assert!(
+                matches!(error.kind(), ErrorKind::NoFrequency),
+                "clean, but: {error}"
+            );
+            assert_eq!(strict.text, salvaged.text, "clean, but events differ");
+        }
+        Some(_) => {}
     }
 }
 
@@ -38,21 +59,25 @@ struct Outcome {
     /// The first events, as Go prints them: names of functions as they are, UTF-8 or not.
     text: Vec<u8>,
     events: u64,
-    error: Option<String>,
+    error: Option<Error>,
 }
 
 fn read(reader: Result<Reader<'_>, Error>) -> Outcome {
+    match reader {
+        Ok(mut reader) => events(&mut reader),
+        Err(error) => Outcome {
+            text: Vec::new(),
+            events: 0,
+            error: Some(error),
+        },
+    }
+}
+
+fn events(reader: &mut Reader<'_>) -> Outcome {
     let mut outcome = Outcome {
         text: Vec::new(),
         events: 0,
         error: None,
-    };
-    let mut reader = match reader {
-        Ok(reader) => reader,
-        Err(error) => {
-            outcome.error = Some(error.to_string());
-            return outcome;
-        }
     };
     let mut writer = ParsedWriter::new();
     loop {
@@ -65,7 +90,7 @@ fn read(reader: Result<Reader<'_>, Error>) -> Outcome {
             }
             Ok(None) => break,
             Err(error) => {
-                outcome.error = Some(error.to_string());
+                outcome.error = Some(error);
                 break;
             }
         }
@@ -73,7 +98,7 @@ fn read(reader: Result<Reader<'_>, Error>) -> Outcome {
     // The end is the end, and an error stays.
     match (reader.next_event(), &outcome.error) {
         (Ok(None), None) => {}
-        (Err(again), Some(error)) if again.to_string() == *error => {}
+        (Err(again), Some(error)) if again.to_string() == error.to_string() => {}
         (again, first) => panic!("at first {first:?}, then {again:?}"),
     }
     outcome
@@ -94,7 +119,8 @@ fn assert_same(a: &Outcome, b: &Outcome, how: &str) {
         let shown = |lines: &[Vec<u8>]| lines.get(at).map(|l| l.escape_ascii().to_string());
         panic!("{how}: line {at}: {:?}, {:?}", shown(&a), shown(&b));
     }
-    assert_eq!((a.events, &a.error), (b.events, &b.error), "{how}");
+    let end = |outcome: &Outcome| (outcome.events, outcome.error.as_ref().map(Error::to_string));
+    assert_eq!(end(a), end(b), "{how}");
 }
 
 /// A source that yields a few bytes at a time and is interrupted in between.
