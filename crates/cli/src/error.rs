@@ -95,7 +95,7 @@ impl Failure {
     /// A source that broke while it was read.
     pub(crate) fn read(name: impl fmt::Display, error: io::Error) -> Self {
         let name = name.to_string();
-        let reason = error.to_string();
+        let reason = io_reason(&error);
         if is_corrupt(&error) {
             Self::Malformed { name, reason }
         } else {
@@ -124,7 +124,7 @@ impl Failure {
                 reason.clone()
             }
             Self::Trace { error, .. } => error.to_string(),
-            Self::Output { error, .. } => error.to_string(),
+            Self::Output { error, .. } => io_reason(error),
         }
     }
 }
@@ -144,6 +144,15 @@ pub(crate) fn is_trouble_on_the_way(error: &exectrace_reader::Error) -> bool {
     match error.kind() {
         ErrorKind::Io(error) => !is_corrupt(error),
         _ => false,
+    }
+}
+
+/// An error's text without its number, which says nothing to people.
+pub(crate) fn io_reason(error: &io::Error) -> String {
+    let text = error.to_string();
+    match text.rsplit_once(" (os error ") {
+        Some((reason, _)) => reason.to_owned(),
+        None => text,
     }
 }
 

@@ -15,7 +15,7 @@ use std::{
 pub(crate) use compression::Compression;
 
 use crate::{
-    error::Failure,
+    error::{Failure, io_reason},
     output::OutputFile,
     progress::{ByteCount, Progress},
     units,
@@ -167,7 +167,7 @@ pub(crate) fn open(
 fn open_file(path: &Path) -> Result<(File, Option<u64>), String> {
     let (file, total) = File::open(path)
         .and_then(described)
-        .map_err(|error| error.to_string())?;
+        .map_err(|error| io_reason(&error))?;
     if file.metadata().is_ok_and(|metadata| metadata.is_dir()) {
         return Err("is a directory; name the trace in it".to_owned());
     }

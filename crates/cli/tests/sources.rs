@@ -25,7 +25,10 @@ fn message(source: &str, status: i32) -> String {
 #[test]
 fn files_that_cannot_be_had() {
     let dir = TempDir::new();
-    assert!(message(&dir.path("nothing"), 2).contains("No such file"));
+    assert_eq!(
+        message(&dir.path("nothing"), 2),
+        "No such file or directory"
+    );
     assert!(message(&dir.path("."), 2).contains("is a directory"));
 }
 

@@ -42,6 +42,7 @@ pub(crate) fn run(args: &ManArgs) -> Result<Outcome, Failure> {
         // Undated: the same program writes the same page.
         clap_mangen::Man::new(command)
             .date("")
+            .source(concat!("exectrace ", env!("CARGO_PKG_VERSION")))
             .manual("Go execution traces")
             .render(&mut page)
             .map_err(failed)?;

@@ -27,6 +27,7 @@ pub(super) fn losses(reader: &Reader<'_>, cut: &Cut) -> Vec<String> {
 /// One line with everything that is not zero.
 fn totals(report: &SalvageReport) -> String {
     let generations = match report.damaged_generations {
+        0 => "the trace is not whole".to_owned(),
         1 => "1 generation is not whole".to_owned(),
         n => format!("{} generations are not whole", units::count(n)),
     };

@@ -3,7 +3,7 @@
 use std::{io::Read, time::Duration};
 
 use crate::{
-    error::Failure,
+    error::{Failure, io_reason},
     progress::{ByteCount, Progress},
     terminal::harmless,
 };
@@ -42,7 +42,7 @@ pub(super) fn get(address: &str, show_progress: bool) -> Result<Box<dyn Read + S
     );
     let response = agent.get(address).call().map_err(|error| match error {
         // Its own text begins with `io:`.
-        ureq::Error::Io(error) => Failure::open(address, error),
+        ureq::Error::Io(error) => Failure::open(address, io_reason(&error)),
         error => Failure::open(address, error),
     })?;
     drop(waiting);
