@@ -304,8 +304,8 @@ mod tests {
                 2 => state,
                 _ => (state >> 40) << 8,
             };
-            if model.contains_key(&id) {
-                assert_eq!(map.remove(id), model.remove(&id));
+            if let Some(slot) = model.remove(&id) {
+                assert_eq!(map.remove(id), Some(slot));
             } else {
                 map.insert(id, i);
                 model.insert(id, i);

@@ -11,6 +11,7 @@ use crate::{
     error::{Error, ErrorKind, Place},
     framing::Batch,
     generation::{ExperimentalData, GenerationData},
+    limits::MAX_TABLE_ENTRIES,
     pool::BufferPool,
     record::NONE,
     salvage::{Loss, LossKind},
@@ -49,10 +50,6 @@ pub(crate) struct LoadedGeneration {
 
 /// Clock units per second of Go on all systems but Windows: 64 ns a unit.
 pub(crate) const USUAL_FREQUENCY: u64 = 15_625_000;
-
-/// Bytes that the strings of a generation may have in all, and entries that its stacks may have:
-/// offsets into the tables are 32 bits. Real tables have some hundred kilobytes.
-const MAX_TABLE: usize = u32::MAX as usize - exectrace_wire::limits::MAX_BATCH_BYTES;
 
 /// A generation while its batches come in.
 #[derive(Debug)]
@@ -237,7 +234,7 @@ impl GenerationBuilder {
     fn add_strings(&mut self, batch: &Batch) -> Result<(), ErrorKind> {
         for record in Strings::new(&batch.data)? {
             let record = record?;
-            if self.strings.len() > MAX_TABLE {
+            if self.strings.len() > MAX_TABLE_ENTRIES {
                 return Err(too_large("strings"));
             }
             if self.strings.insert(record.id, record.data).is_err() {
@@ -251,7 +248,7 @@ impl GenerationBuilder {
     fn add_stacks(&mut self, batch: &Batch) -> Result<(), ErrorKind> {
         for record in Stacks::new(&batch.data)? {
             let record = record?;
-            if self.stacks.len() > MAX_TABLE {
+            if self.stacks.len() > MAX_TABLE_ENTRIES {
                 return Err(too_large("stacks"));
             }
             if !self.stacks.insert(record.id, record.frames) {
@@ -399,6 +396,6 @@ impl GenerationBuilder {
 fn too_large(table: &'static str) -> ErrorKind {
     ErrorKind::TableTooLarge {
         table,
-        limit: MAX_TABLE as u64,
+        limit: MAX_TABLE_ENTRIES as u64,
     }
 }

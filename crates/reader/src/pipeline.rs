@@ -119,10 +119,7 @@ impl Pipeline {
     /// Replaces a used chunk by the next one of the same thread; empty when it is exhausted.
     pub(crate) fn next_chunk(&mut self, at: usize, chunk: &mut Chunk) -> Result<(), Error> {
         let mut state = self.shared.lock();
-        loop {
-            let Some(slot) = state.slots.get_mut(at) else {
-                break;
-            };
+        while let Some(slot) = state.slots.get_mut(at) {
             match std::mem::replace(slot, Slot::Exhausted) {
                 Slot::Exhausted => break,
                 Slot::Working => {

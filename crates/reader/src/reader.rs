@@ -10,6 +10,7 @@ use crate::{
     event::Event,
     frontier::{Entry, Frontier},
     generation::GenerationData,
+    limits::{FREE_TRIES, TRIES_PER_EVENT},
     load::{CpuSample, LoadedGeneration},
     order::{Ordering, Refusal, ThreadSlot},
     pipeline::Pipeline,
@@ -22,12 +23,6 @@ use crate::{
     stream::{Chunk, DecodeContext, Decoded, ThreadStream, find_dangling},
     tables::Tables,
 };
-
-/// Attempts to advance an event out of the order of time that a trace may cost: in real traces
-/// events wait rarely and briefly, but a hostile one could make very many threads wait for each
-/// event.
-const FREE_TRIES: u64 = 1 << 26;
-const TRIES_PER_EVENT: u64 = 1 << 10;
 
 /// How to read a trace.
 #[derive(Clone, Debug, Default)]
@@ -106,7 +101,7 @@ enum Phase {
 /// Where generations and chunks come from.
 enum Input<'s> {
     Inline {
-        source: GenerationReader<Box<dyn Read + 's>>,
+        source: Box<GenerationReader<Box<dyn Read + 's>>>,
         streams: Vec<ThreadStream>,
     },
     Overlapped(Pipeline),
@@ -164,7 +159,7 @@ impl<'s> Reader<'s> {
         Ok(Self::from_input(
             version,
             Input::Inline {
-                source,
+                source: Box::new(source),
                 streams: Vec::new(),
             },
             &options,

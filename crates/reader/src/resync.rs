@@ -26,16 +26,12 @@ use exectrace_wire::{
 use crate::{
     error::ErrorKind,
     framing::{Batch, BatchReader, Item},
+    limits::{FREE_SEARCH_BYTES, SEARCH_PER_BYTE},
     salvage::{Loss, LossKind},
 };
 
 /// Bytes that are looked at to judge a place: a batch and the header behind it.
 const VIEW: usize = MAX_BATCH_BYTES + 2 * MAX_BATCH_HEADER_BYTES;
-
-/// Bytes that may be decoded in vain for each byte that is skipped, plus [`FREE_WORK`]: it bounds
-/// the time that a hostile trace can claim, to which every place looks like a batch.
-const WORK_PER_BYTE: u64 = 64;
-const FREE_WORK: u64 = 1 << 24;
 
 /// What the search after damage needs to know.
 #[derive(Debug)]
@@ -86,7 +82,7 @@ impl Resync {
 
     /// See the module's documentation.
     fn is_trustworthy(&mut self, view: &[u8], at_end: bool, current: Option<Generation>) -> bool {
-        if self.work > FREE_WORK + WORK_PER_BYTE * self.skipped {
+        if self.work > FREE_SEARCH_BYTES + SEARCH_PER_BYTE * self.skipped {
             return false;
         }
         match parse_frame(view) {

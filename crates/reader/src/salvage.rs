@@ -4,7 +4,7 @@ use core::fmt;
 
 use exectrace_wire::{Generation, ThreadId};
 
-use crate::error::ErrorKind;
+use crate::{error::ErrorKind, limits::MAX_LISTED_LOSSES};
 
 /// What salvage mode lost, assumed or repaired, in the order in which it came up.
 ///
@@ -12,7 +12,7 @@ use crate::error::ErrorKind;
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct SalvageReport {
-    /// Single losses; after [`SalvageReport::MAX_LOSSES`] of them only the totals go on.
+    /// Single losses; after [`MAX_LISTED_LOSSES`] of them only the totals go on.
     pub losses: Vec<Loss>,
     /// Losses that are not in the list.
     pub unlisted_losses: u64,
@@ -29,9 +29,6 @@ pub struct SalvageReport {
 }
 
 impl SalvageReport {
-    /// Single losses that a report lists.
-    pub const MAX_LOSSES: usize = 1000;
-
     /// Whether nothing was lost, assumed or repaired.
     #[must_use]
     pub fn is_clean(&self) -> bool {
@@ -46,7 +43,7 @@ impl SalvageReport {
             LossKind::NamelessEvents { events } => self.nameless_events += events,
             _ => {}
         }
-        if self.losses.len() < Self::MAX_LOSSES {
+        if self.losses.len() < MAX_LISTED_LOSSES {
             self.losses.push(loss);
         } else {
             self.unlisted_losses += 1;

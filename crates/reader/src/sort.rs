@@ -293,7 +293,7 @@ mod tests {
             0 => mixed % modulus,
             1 => i / modulus,
             2 => (len - i) / modulus,
-            _ if i % 17 == 0 => mixed % modulus,
+            _ if i.is_multiple_of(17) => mixed % modulus,
             _ => i,
         };
         key as i64

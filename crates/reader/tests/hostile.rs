@@ -12,6 +12,7 @@ use std::{
 };
 
 use exectrace_export::ParsedWriter;
+use exectrace_reader::limits::{BASE_MEMORY_BYTES, MEMORY_PER_TRACE_BYTE};
 use exectrace_reader::{Error, Options, Reader};
 use exectrace_testkit::{
     damage::{Damaged, bit_flips, gigantic_numbers, splices, truncations},
@@ -19,13 +20,6 @@ use exectrace_testkit::{
 };
 use exectrace_wire::Version;
 use support::{parsed_text, parsed_text_overlapped};
-
-/// Memory that the reader may hold whatever the input: its read buffer, the pages of ids that are
-/// far apart, and one batch of decoded events for one thread.
-const MEMORY_BASE: usize = 4 << 20;
-
-/// Bytes of memory for each byte of input; see the test of forged inputs for what comes near it.
-const MEMORY_FACTOR: usize = 300;
 
 thread_local! {
     static LIVE: Cell<usize> = const { Cell::new(0) };
@@ -128,7 +122,7 @@ fn survive(damaged: &Damaged) {
     for salvage in [false, true] {
         let mut result = Ok(0);
         let peak = peak(|| result = read_all(bytes, salvage));
-        let allowed = MEMORY_BASE + MEMORY_FACTOR * bytes.len();
+        let allowed = BASE_MEMORY_BYTES + MEMORY_PER_TRACE_BYTE * bytes.len();
         assert!(
             peak <= allowed,
             "{how}: {peak} bytes of memory for {} of input",
