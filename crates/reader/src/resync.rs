@@ -17,8 +17,8 @@
 use std::io::Read;
 
 use exectrace_wire::{
-    BatchHeader, BatchKind, CpuSamples, Frame, Generation, Stacks, Strings, StructuralError,
-    SyncRecords, Version, decode_event,
+    BatchHeader, BatchKind, CpuSamples, EventType, Frame, Generation, Stacks, Strings,
+    StructuralError, SyncRecords, Version, decode_event,
     limits::{MAX_BATCH_BYTES, MAX_BATCH_HEADER_BYTES},
     parse_frame,
 };
@@ -185,8 +185,9 @@ impl<R: Read> BatchReader<R> {
             let (frame, length) = match resync.judge(view, at_end, current) {
                 Ok(frame) => frame,
                 Err(cause) => {
-                    resync.skip(offset, 1, || cause);
-                    self.consume(1);
+                    let skipped = 1 + view[1..].iter().take_while(|b| !begins_frame(**b)).count();
+                    resync.skip(offset, skipped as u64, || cause);
+                    self.consume(skipped);
                     continue;
                 }
             };
@@ -260,6 +261,13 @@ impl Resync {
             _ => Ok((frame, length)),
         }
     }
+}
+
+fn begins_frame(byte: u8) -> bool {
+    matches!(
+        EventType::from_wire(byte),
+        Some(EventType::EventBatch | EventType::ExperimentalBatch | EventType::EndOfGeneration)
+    )
 }
 
 /// Bytes at the start of a batch's data that are whole records, and why the next one is none.

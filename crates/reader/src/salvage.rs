@@ -136,6 +136,9 @@ impl fmt::Display for Loss {
             write!(f, "generation {generation}: ")?;
         }
         match &self.kind {
+            LossKind::SkippedBytes { bytes: 0, cause } => {
+                write!(f, "something is missing: {cause}")?;
+            }
             LossKind::SkippedBytes { bytes, cause } => {
                 write!(f, "skipped {bytes} bytes: {cause}")?;
             }

@@ -87,6 +87,10 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.kind.fmt(f)?;
+        // A header is at the start, and says itself where it ends.
+        if matches!(self.0.kind, ErrorKind::Header(_)) {
+            return Ok(());
+        }
         let mut separator = " (at ";
         let mut item = |f: &mut fmt::Formatter<'_>, text: fmt::Arguments<'_>| {
             f.write_str(separator)?;

@@ -21,7 +21,7 @@ pub enum EventKind<'a> {
     Metric(Metric),
     /// A goroutine is labelled.
     Label(Label<'a>),
-    /// The CPU profiler took a sample; see [`Event::stack`].
+    /// The CPU profiler took a sample; see [`crate::Event::stack`].
     StackSample,
     /// A range begins.
     RangeBegin(Range<'a>),
