@@ -65,7 +65,7 @@ impl Salvaging {
             .or_insert_with(|| Dropped {
                 events: 0,
                 offset: error.place().offset,
-                cause: error.kind().clone(),
+                cause: cause_to_keep(error.kind()),
             });
         dropped.events += 1;
         let binds = matches!(
@@ -160,5 +160,15 @@ impl Salvaging {
         losses.into_iter().for_each(|loss| self.report.add(loss));
         self.generation = None;
         self.damaged = false;
+    }
+}
+
+/// What is kept of an error about a dropped event. One that lists all threads which wait MUST be
+/// cut short, otherwise very many threads that wait claim memory that grows with their square.
+fn cause_to_keep(kind: &ErrorKind) -> ErrorKind {
+    const KEPT: usize = 3;
+    match kind {
+        ErrorKind::Stuck(stalled) => ErrorKind::Stuck(stalled.iter().take(KEPT).cloned().collect()),
+        other => other.clone(),
     }
 }
