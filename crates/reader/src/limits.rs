@@ -1,14 +1,15 @@
 //! Every limit of the reader, with its reason. Those of the format are in
 //! [`exectrace_wire::limits`].
 
-/// Memory that a reader may hold whatever the trace: its read buffer, the pages of goroutine ids
-/// that are far apart, one chunk of decoded events.
-pub const BASE_MEMORY_BYTES: usize = 4 << 20;
+/// Memory that a reader may hold whatever the trace: its read buffer of 256 KiB, one chunk of
+/// decoded events, and for each of goroutines, procs and tasks a directory of 2 MiB with 256 spare
+/// pages of 1 KiB, which a single large id can claim. Small real traces take 300 KB.
+pub const BASE_MEMORY_BYTES: usize = 8 << 20;
 
 /// Bytes of memory that a reader may hold for each byte of the two generations that it has in
 /// memory, and for each byte that told it of something which is still alive. Real traces need about
-/// three; a hostile one comes near the limit by naming goroutines and procs that never come back.
-pub const MEMORY_PER_TRACE_BYTE: usize = 300;
+/// three. The worst known hostile one needs 82: its threads have one event of two bytes each.
+pub const MEMORY_PER_TRACE_BYTE: usize = 100;
 
 /// Bytes of the strings of one generation, and entries of all its stacks: offsets into the tables
 /// have 32 bits. Real tables have some hundred thousand.

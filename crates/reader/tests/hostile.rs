@@ -18,7 +18,7 @@ use exectrace_testkit::{
     damage::{Damaged, bit_flips, gigantic_numbers, splices, truncations},
     sim::{Size, simulate},
 };
-use exectrace_wire::Version;
+use exectrace_wire::{EventType as E, Version, varint};
 use support::{parsed_text, parsed_text_overlapped};
 
 thread_local! {
@@ -266,5 +266,174 @@ fn the_overlapped_reader_survives_too() {
         if let Ok(mut reader) = Reader::overlapped(source, Options::default()) {
             let _ = reader.next_event();
         }
+    }
+}
+
+/// An input that is made to claim memory: many times the same few bytes with other numbers.
+struct Forged {
+    how: &'static str,
+    bytes: Vec<u8>,
+}
+
+/// A trace of Go 1.22 with one generation: a frequency, then `batches` as they are.
+fn forged(how: &'static str, batches: Vec<u8>) -> Forged {
+    let mut bytes = Version::Go122.header().to_vec();
+    push_batch(&mut bytes, 0, &[8, 100]);
+    bytes.extend(batches);
+    Forged { how, bytes }
+}
+
+/// A batch of generation 1 with the shortest header.
+fn push_batch(bytes: &mut Vec<u8>, thread: u64, data: &[u8]) {
+    bytes.extend([1, 1]);
+    push_number(bytes, thread);
+    bytes.push(1);
+    push_number(bytes, data.len() as u64);
+    bytes.extend(data);
+}
+
+fn push_number(bytes: &mut Vec<u8>, number: u64) {
+    let mut buffer = [0; 10];
+    let n = varint::write(&mut buffer, number).expect("ten bytes hold any number");
+    bytes.extend(&buffer[..n]);
+}
+
+/// Records of a section, or events of a thread, in full batches. `record` gets numbers that are
+/// far apart.
+fn batches_of(section: Option<E>, thread: u64, record: impl Fn(&mut Vec<u8>, u64)) -> Vec<u8> {
+    const RECORDS: u64 = 60_000;
+    let mut batches = Vec::new();
+    let mut data: Vec<u8> = section.map(|section| section as u8).into_iter().collect();
+    let marker = data.clone();
+    for i in 0..RECORDS {
+        record(&mut data, 1 + i * 4099);
+        if data.len() > 65_000 {
+            push_batch(&mut batches, thread, &data);
+            data.clone_from(&marker);
+        }
+    }
+    push_batch(&mut batches, thread, &data);
+    batches
+}
+
+/// Thread 1 runs goroutine 1 on proc 1, and there is a long string 1.
+fn running() -> Vec<u8> {
+    let mut batches = Vec::new();
+    let mut strings = vec![E::Strings as u8, E::String as u8, 1];
+    push_number(&mut strings, 1024);
+    strings.extend([b'x'; 1024]);
+    push_batch(&mut batches, 0, &strings);
+    let statuses = [E::ProcStatus as u8, 1, 1, 1, E::GoStatus as u8, 1, 1, 1, 2];
+    push_batch(&mut batches, 1, &statuses);
+    batches
+}
+
+/// Events of the running goroutine.
+fn events_of(event: impl Fn(&mut Vec<u8>, u64)) -> Vec<u8> {
+    [running(), batches_of(None, 1, event)].concat()
+}
+
+fn with_number(bytes: &mut Vec<u8>, before: &[u8], number: u64, after: &[u8]) {
+    bytes.extend(before);
+    push_number(bytes, number);
+    bytes.extend(after);
+}
+
+/// Threads that wait for each other in vain. What is said about each of them must not be said
+/// again for each event that is dropped.
+fn waiting_threads() -> Vec<u8> {
+    const THREADS: u64 = 1500;
+    let mut batches = Vec::new();
+    for thread in 0..THREADS {
+        let mut data = vec![E::GoUnblock as u8, 1, 1];
+        push_number(&mut data, 2 + thread);
+        data.push(0);
+        push_batch(&mut batches, thread, &data);
+    }
+    push_batch(&mut batches, THREADS, &[E::GoStatus as u8, 127, 1, 0, 4]);
+    batches
+}
+
+fn forgeries() -> Vec<Forged> {
+    let threads = |data: &[u8]| {
+        let mut batches = Vec::new();
+        for thread in 0..60_000 {
+            push_batch(&mut batches, thread * 4099, data);
+        }
+        batches
+    };
+    let mut experiments = Vec::new();
+    for thread in 0..60_000 {
+        experiments.extend([E::ExperimentalBatch as u8, 1, 1]);
+        push_number(&mut experiments, thread);
+        experiments.extend([1, 1, 0]);
+    }
+    vec![
+        forged("threads without events", threads(&[])),
+        forged("threads with an event", threads(&[E::ProcStop as u8, 1])),
+        forged("threads that all wait", waiting_threads()),
+        forged("experimental batches", experiments),
+        forged(
+            "empty strings",
+            batches_of(Some(E::Strings), 0, |bytes, id| {
+                with_number(bytes, &[E::String as u8], id, &[0]);
+            }),
+        ),
+        forged(
+            "empty stacks",
+            batches_of(Some(E::Stacks), 0, |bytes, id| {
+                with_number(bytes, &[E::Stack as u8], id, &[0]);
+            }),
+        ),
+        forged(
+            "frames",
+            batches_of(Some(E::Stacks), 0, |bytes, id| {
+                with_number(bytes, &[E::Stack as u8], id, &[4]);
+                for frame in 0..4 {
+                    with_number(bytes, &[], 4 * id + frame, &[0, 0, 1]);
+                }
+            }),
+        ),
+        forged(
+            "samples",
+            batches_of(Some(E::CPUSamples), 0, |bytes, _| {
+                bytes.extend([E::CPUSample as u8, 1, 1, 1, 1, 0]);
+            }),
+        ),
+        forged(
+            "procs",
+            events_of(|bytes, id| with_number(bytes, &[E::ProcStatus as u8, 1], id, &[2])),
+        ),
+        forged(
+            "goroutines",
+            events_of(|bytes, id| with_number(bytes, &[E::GoCreate as u8, 1], id + 1, &[0, 0])),
+        ),
+        forged(
+            "goroutines that assist",
+            events_of(|bytes, id| {
+                with_number(bytes, &[E::GoCreate as u8, 1], id + 1, &[0, 0]);
+                with_number(bytes, &[E::GCMarkAssistActive as u8, 1], id + 1, &[]);
+            }),
+        ),
+        forged(
+            "tasks with long names",
+            events_of(|bytes, id| {
+                with_number(bytes, &[E::UserTaskBegin as u8, 1], id, &[0, 1, 0]);
+            }),
+        ),
+        forged(
+            "regions with long names",
+            events_of(|bytes, _| bytes.extend([E::UserRegionBegin as u8, 1, 0, 1, 0])),
+        ),
+    ]
+}
+
+#[test]
+fn forged_inputs_claim_a_multiple_of_their_size() {
+    for Forged { how, bytes } in forgeries() {
+        survive(&Damaged {
+            how: how.to_owned(),
+            bytes,
+        });
     }
 }

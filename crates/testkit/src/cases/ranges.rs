@@ -29,6 +29,23 @@ cases! {
             .event(E::STWEnd, ());
     }
 
+    /// Three stops and an assist are open at once. An end closes the first of its kind, and the
+    /// last one takes its place in the order.
+    fn ranges_end_in_an_odd_order(trace: Go126) {
+        let generation = trace.generation(1);
+        running(generation, 0, 0, 1);
+        generation
+            .on(0)
+            .event(E::STWBegin, ("first",))
+            .event(E::GCMarkAssistBegin, ())
+            .event(E::STWBegin, ("second",))
+            .event(E::STWBegin, ("third",))
+            .event(E::STWEnd, ())
+            .event(E::GCMarkAssistEnd, ())
+            .event(E::STWEnd, ())
+            .event(E::STWEnd, ());
+    }
+
     /// A stop ends in a later generation, where its kind has another id or none.
     fn stw_across_generations(trace: Go126) {
         let generation = trace.generation(1);
