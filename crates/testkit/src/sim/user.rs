@@ -235,7 +235,10 @@ impl World {
     fn task_end(&mut self, t: T) {
         let g = self.running_goroutine(t);
         let open = self.goroutine(g).tasks.pop();
-        let (task, parent, name) = open.unwrap_or((1 << 40, u64::MAX, String::new()));
+        // Each task ends once; those from before the trace have ids of their own.
+        let unknown = (1 << 40) + self.next_task;
+        self.next_task += 1;
+        let (task, parent, name) = open.unwrap_or((unknown, u64::MAX, String::new()));
         self.emit(t, E::UserTaskEnd, (task,));
         let context = self.context(t);
         self.fact(
