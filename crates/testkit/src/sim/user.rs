@@ -143,6 +143,8 @@ impl World {
         let Some(t) = self.thread_where(|_, _| true) else {
             return;
         };
+        // A sample is ordered by its time alone, so the clocks must not put it elsewhere.
+        self.barrier();
         self.now += 1 + self.rng.below(4);
         let stack = self.random_stack();
         let thread = &self.threads[t];
@@ -161,6 +163,7 @@ impl World {
         self.facts.push(super::Fact::new(format!(
             "M={id} P={proc} G={goroutine} StackSample{stacks}"
         )));
+        self.barrier();
     }
 
     /// Something that the program's author wrote, or that allocations do.
