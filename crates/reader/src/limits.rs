@@ -15,6 +15,10 @@ pub const MEMORY_PER_TRACE_BYTE: usize = 100;
 /// have 32 bits. Real tables have some hundred thousand.
 pub const MAX_TABLE_ENTRIES: usize = u32::MAX as usize - exectrace_wire::limits::MAX_BATCH_BYTES;
 
+/// Ranges that may be open on one goroutine at once; each event of a range looks at all of them. A
+/// real goroutine has one stop of the world and one mark assist at most.
+pub const MAX_OPEN_RANGES: usize = 64;
+
 /// Attempts to advance an event out of the order of time that a trace may cost, and
 /// [`TRIES_PER_EVENT`] more for each event. In real traces events wait rarely and briefly; a
 /// hostile one could make very many threads wait for each event.

@@ -12,13 +12,14 @@ use std::{
 };
 
 use exectrace_export::ParsedWriter;
-use exectrace_reader::limits::{BASE_MEMORY_BYTES, MEMORY_PER_TRACE_BYTE};
+use exectrace_reader::limits::{BASE_MEMORY_BYTES, MAX_OPEN_RANGES, MEMORY_PER_TRACE_BYTE};
 use exectrace_reader::{Error, Options, Reader};
 use exectrace_testkit::{
+    TraceBuilder,
     damage::{Damaged, bit_flips, gigantic_numbers, splices, truncations},
     sim::{Size, simulate},
 };
-use exectrace_wire::{EventType as E, Version, varint};
+use exectrace_wire::{EventType as E, GoStatus, ProcStatus, Version, varint};
 use support::{parsed_text, parsed_text_overlapped};
 
 thread_local! {
@@ -436,4 +437,30 @@ fn forged_inputs_claim_a_multiple_of_their_size() {
             bytes,
         });
     }
+}
+
+/// Go has no such limit: there, a trace in which very many stops of the world are open takes time
+/// that grows with their square.
+#[test]
+fn open_ranges_are_limited() {
+    let nested = |count: usize| {
+        let mut trace = TraceBuilder::new(Version::Go126);
+        let generation = trace.generation(1);
+        generation
+            .on(1)
+            .event(E::ProcStatus, (0, ProcStatus::Running))
+            .event(E::GoStatus, (7, 1, GoStatus::Running));
+        for kind in 0..count {
+            generation
+                .on(1)
+                .event(E::STWBegin, (kind.to_string().as_str(),));
+        }
+        read_all(&trace.build(), false).map_err(|error| error.to_string())
+    };
+    assert!(nested(MAX_OPEN_RANGES).is_ok());
+    let error = nested(MAX_OPEN_RANGES + 1).expect_err("too many");
+    assert!(
+        error.starts_with("expected at most 64 open ranges on goroutine 7"),
+        "{error}"
+    );
 }

@@ -4,7 +4,7 @@ use core::fmt;
 
 use exectrace_wire::{EventType, GoroutineId, ProcId, ProcStatus, TaskId, ThreadId};
 
-use crate::state::GoState;
+use crate::{limits::MAX_OPEN_RANGES, state::GoState};
 
 /// How an event contradicts what came before it (format specification, section 4.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,6 +97,8 @@ pub enum OrderError {
     RangeOpen,
     /// The range is not open.
     RangeNotOpen,
+    /// More ranges are open on the goroutine than any program opens.
+    TooManyRanges(GoroutineId),
     /// The garbage collector cannot be in this phase.
     GcPhase {
         /// What the event needs.
@@ -215,6 +217,10 @@ impl fmt::Display for OrderError {
                 )
             }
             Self::RangeOpen => f.write_str("the range that begins is open already"),
+            Self::TooManyRanges(id) => write!(
+                f,
+                "expected at most {MAX_OPEN_RANGES} open ranges on goroutine {id}"
+            ),
             Self::RangeNotOpen => f.write_str("the range that ends or goes on is not open"),
             Self::GcPhase { expected } => write!(f, "expected {expected}"),
             Self::TaskActive(id) => write!(f, "task {id} begins, but it is active already"),

@@ -5,7 +5,9 @@ use exectrace_wire::{EventType, GoroutineId, ProcId};
 use super::{
     GcPhase, NO_SLOT, NameId, Ordering, Refusal, ThreadSlot, refuse, tasks::OpenRegion, wrong,
 };
-use crate::{error::OrderError, record::What, stream::Decoded, tables::Tables};
+use crate::{
+    error::OrderError, limits::MAX_OPEN_RANGES, record::What, stream::Decoded, tables::Tables,
+};
 
 /// The open ranges and regions of a goroutine.
 #[derive(Debug, Default)]
@@ -83,6 +85,10 @@ impl Ordering {
         let ranges = &mut self.open[slot].ranges;
         if ranges.iter().any(|open| open.is_same_as(&range)) {
             return refuse(OrderError::RangeOpen);
+        }
+        if ranges.len() == MAX_OPEN_RANGES {
+            let id = self.goroutines[goroutine].id;
+            return refuse(OrderError::TooManyRanges(GoroutineId(id)));
         }
         ranges.push(range);
         Ok(())
