@@ -1,0 +1,38 @@
+//! `raw_loop FILE`: every record of a trace as it stands in the file, counted; no ordering.
+#![forbid(unsafe_code)]
+
+use std::hint::black_box;
+use std::io::Read as _;
+use std::process::ExitCode;
+
+use exectrace_wire::limits::MAX_RAW_RECORD_BYTES;
+use exectrace_wire::{HEADER_LEN, decode_record, parse_header};
+
+fn main() -> ExitCode {
+    exectrace_bench::main(|mut file, _options| {
+        let mut header = [0; HEADER_LEN];
+        file.read_exact(&mut header)?;
+        let version = parse_header(&header)?;
+        // Several records fit, so that few are moved when the buffer is filled up.
+        let mut buffer = vec![0; 4 * MAX_RAW_RECORD_BYTES];
+        let (mut start, mut end) = (0, 0);
+        let mut records = 0;
+        loop {
+            // 1. Every record that the buffer holds whole.
+            while let Some(record) = decode_record(&buffer[start..end], version)? {
+                black_box(&record);
+                records += 1;
+                start += record.bytes().len();
+            }
+            // 2. The cut one moves to the front, and the buffer is filled up.
+            buffer.copy_within(start..end, 0);
+            end -= start;
+            start = 0;
+            match file.read(&mut buffer[end..])? {
+                0 if end == 0 => return Ok(records),
+                0 => return Err("the file ends inside a record".into()),
+                n => end += n,
+            }
+        }
+    })
+}
