@@ -60,10 +60,9 @@ impl<T: Copy> IdTable<T> {
         }
     }
 
-    /// Whether an id is 0 or there, as far as one comparison tells: `false` decides nothing.
-    #[inline]
-    pub(crate) fn is_contiguous_to(&self, id: u64) -> bool {
-        id <= self.contiguous
+    /// All ids from 1 to this one are there; ids beyond it may be, too.
+    pub(crate) fn contiguous_to(&self) -> u64 {
+        self.contiguous
     }
 
     /// Whether an id is 0 or there.

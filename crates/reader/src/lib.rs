@@ -64,6 +64,7 @@ mod record;
 mod resync;
 mod salvage;
 mod salvaging;
+mod shape;
 mod sort;
 mod source;
 mod state;

@@ -18,9 +18,10 @@ use crate::{
     record::{NONE, Record, What},
     salvage::{LossKind, SalvageReport},
     salvaging::Salvaging,
+    shape::find_dangling,
     source::{GenerationReader, Next},
     stats::Stats,
-    stream::{Chunk, DecodeContext, Decoded, ThreadStream, find_dangling},
+    stream::{Chunk, DecodeContext, Decoded, ThreadStream},
     tables::Tables,
 };
 

@@ -2,27 +2,27 @@
 
 use std::{collections::VecDeque, sync::Arc};
 
-use exectrace_wire::{
-    ArgKind, DecodeError, EventType, SPECS, ThreadId, decode_event_into, limits::MAX_ARGS,
-};
+use exectrace_wire::{DecodeError, EventType, ThreadId, limits::MAX_ARGS};
 
-use crate::{clock::Clock, pool::BufferPool, tables::Tables};
+use crate::{
+    clock::Clock,
+    pool::BufferPool,
+    shape::{self, Args, Found, Ids, Words},
+    tables::Tables,
+};
 
 /// A decoded event that waits to be ordered.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Decoded {
     /// The time in nanoseconds on the trace clock (in place of the time delta), then the arguments.
     /// Numbers that the event does not have are arbitrary.
-    words: [u64; MAX_ARGS],
+    words: Words,
     /// Offset in the batch's data.
     pub(crate) at: u32,
     pub(crate) event_type: EventType,
     /// Whether a string or stack that the event names is not in the generation's tables.
     pub(crate) dangling: bool,
 }
-
-/// Arguments of an event, without its time.
-pub(crate) type Args = [u64; MAX_ARGS - 1];
 
 impl Decoded {
     const BLANK: Self = Self {
@@ -175,36 +175,43 @@ impl ThreadStream {
         if time == 0 {
             time = context.clock.nanos(batch.time);
         }
-        let tables = &*context.tables;
+        let ids = Ids::new(&context.tables);
         // No more room than the data can fill: a hostile trace may have very many short batches.
         let room = CHUNK_EVENTS.min((data.len() - at).div_ceil(MIN_EVENT_BYTES));
         if chunk.room.len() < room {
             chunk.room.resize(room, Decoded::BLANK);
         }
-        let mut decoded = 0;
-        for event in &mut chunk.room {
+        let room = chunk.room.len();
+        let mut blank = chunk.room.iter_mut();
+        let mut unused = 0;
+        for event in blank.by_ref() {
             if at >= data.len() {
+                unused = 1;
                 break;
             }
-            let (event_type, length) = match decode_event_into(&data[at..], &mut event.words) {
-                Ok(decoded) => decoded,
+            let Found {
+                event_type,
+                length,
+                dangling,
+            } = match shape::decode(&data[at..], &mut event.words, ids) {
+                Ok(found) => found,
                 Err(error) => {
                     chunk.error = Some((at as u32, error));
+                    unused = 1;
                     break;
                 }
             };
-            event.dangling = is_dangling(event_type, &event.words, tables);
             time = time.wrapping_add(context.clock.nanos(event.words[0]));
             event.words[0] = time as u64;
             event.at = at as u32;
             event.event_type = event_type;
+            event.dangling = dangling;
             at += length;
-            decoded += 1;
             if time == 0 {
                 time = context.clock.nanos(batch.time);
             }
         }
-        chunk.len = decoded;
+        chunk.len = room - blank.len() - unused;
         self.decoded = at;
         self.time = time;
         if at == data.len() {
@@ -230,92 +237,4 @@ pub(crate) struct DecodeContext {
     pub(crate) clock: Clock,
     pub(crate) tables: Arc<Tables>,
     pub(crate) pool: BufferPool,
-}
-
-/// Which of an event's numbers are ids of the generation's tables, as places in
-/// [`Decoded::words`].
-#[derive(Clone, Copy)]
-struct References {
-    string: u8,
-    stack: u8,
-    /// Whether there are more: they are looked for one by one.
-    more: bool,
-}
-
-/// The place of the time, which refers to nothing: what stands there is masked to 0.
-const NO_REFERENCE: u8 = 0;
-
-/// The references of each timed event, by wire byte.
-const REFERENCES: [References; 256] = {
-    let none = References {
-        string: NO_REFERENCE,
-        stack: NO_REFERENCE,
-        more: false,
-    };
-    let mut references = [none; 256];
-    let mut row = 0;
-    while row < SPECS.len() {
-        let spec = &SPECS[row];
-        if spec.is_timed() {
-            let entry = &mut references[spec.event_type as usize];
-            let mut arg = 0;
-            while arg < spec.args.len() {
-                match spec.args[arg].kind {
-                    ArgKind::String => {
-                        entry.more |= entry.string != NO_REFERENCE;
-                        entry.string = arg as u8;
-                    }
-                    ArgKind::Stack => {
-                        entry.more |= entry.stack != NO_REFERENCE;
-                        entry.stack = arg as u8;
-                    }
-                    _ => {}
-                }
-                arg += 1;
-            }
-        }
-        row += 1;
-    }
-    references
-};
-
-/// Whether an event names a string or stack that is not there. `words` still has the time delta.
-#[inline(always)]
-fn is_dangling(event_type: EventType, words: &[u64; MAX_ARGS], tables: &Tables) -> bool {
-    let References {
-        string,
-        stack,
-        more,
-    } = REFERENCES[event_type as usize];
-    let id = |place: u8| {
-        let mask = u64::from(place == NO_REFERENCE).wrapping_sub(1);
-        words.get(place as usize).copied().unwrap_or(0) & mask
-    };
-    // Without short-circuits: ids are hardly ever missing, so one branch is enough.
-    let sound = tables.strings.is_contiguous_to(id(string))
-        & tables.stacks.is_contiguous_to(id(stack))
-        & !more;
-    !sound && find_dangling_words(event_type, words, tables)
-}
-
-#[cold]
-fn find_dangling_words(event_type: EventType, words: &[u64; MAX_ARGS], tables: &Tables) -> bool {
-    let &[_, a, b, c, d] = words;
-    find_dangling(event_type, &[a, b, c, d], tables).is_some()
-}
-
-/// The first string or stack that an event names and that is not there.
-#[cold]
-pub(crate) fn find_dangling(
-    event_type: EventType,
-    args: &Args,
-    tables: &Tables,
-) -> Option<crate::error::ErrorKind> {
-    use crate::error::ErrorKind;
-    let specs = event_type.spec().args.iter().skip(1);
-    specs.zip(args).find_map(|(spec, &arg)| match spec.kind {
-        ArgKind::String if !tables.strings.contains(arg) => Some(ErrorKind::MissingString(arg)),
-        ArgKind::Stack if !tables.stacks.contains(arg) => Some(ErrorKind::MissingStack(arg)),
-        _ => None,
-    })
 }

@@ -47,10 +47,9 @@ impl StringTable {
         }
     }
 
-    /// See [`IdTable::is_contiguous_to`].
-    #[inline]
-    pub(crate) fn is_contiguous_to(&self, id: u64) -> bool {
-        self.index.is_contiguous_to(id)
+    /// See [`IdTable::contiguous_to`].
+    pub(crate) fn contiguous_to(&self) -> u64 {
+        self.index.contiguous_to()
     }
 
     /// Whether an id is 0 or defined.
@@ -116,10 +115,9 @@ pub(crate) struct StackTable {
 }
 
 impl StackTable {
-    /// See [`IdTable::is_contiguous_to`].
-    #[inline]
-    pub(crate) fn is_contiguous_to(&self, id: u64) -> bool {
-        self.index.is_contiguous_to(id)
+    /// See [`IdTable::contiguous_to`].
+    pub(crate) fn contiguous_to(&self) -> u64 {
+        self.index.contiguous_to()
     }
 
     /// Whether an id is 0 or defined.

@@ -125,13 +125,14 @@ pub fn decode_event_into(
     Ok((event.event_type, length))
 }
 
-/// Bytes that [`decode_in_window`] looks at.
-const WINDOW: usize = 64;
-const _: () = assert!(WINDOW.is_power_of_two() && WINDOW >= MAX_TIMED_EVENT_BYTES);
+/// Bytes that [`decode_numbers`] looks at: at least those of the longest event, so that every access
+/// can be masked instead of checked.
+pub const DECODE_WINDOW: usize = 64;
+const _: () = assert!(DECODE_WINDOW.is_power_of_two() && DECODE_WINDOW >= MAX_TIMED_EVENT_BYTES);
 
 /// Decodes the timed event at the start of `window`; `None` if there is none or it is malformed.
 #[inline(always)]
-pub(crate) fn decode_in_window(window: &[u8; WINDOW]) -> Option<(RawEvent, usize)> {
+pub(crate) fn decode_in_window(window: &[u8; DECODE_WINDOW]) -> Option<(RawEvent, usize)> {
     let mut args = [0; MAX_ARGS];
     let (event_type, length) = decode_window_into(window, &mut args)?;
     Some((RawEvent { event_type, args }, length))
@@ -139,39 +140,88 @@ pub(crate) fn decode_in_window(window: &[u8; WINDOW]) -> Option<(RawEvent, usize
 
 #[inline(always)]
 fn decode_window_into(
-    window: &[u8; WINDOW],
+    window: &[u8; DECODE_WINDOW],
     args: &mut [u64; MAX_ARGS],
 ) -> Option<(EventType, usize)> {
     let event_type = EventType::timed_from_wire(window[0])?;
-    let arity = TIMED_ARITY[window[0] as usize] as usize;
+    let length = match TIMED_ARITY[window[0] as usize] {
+        1 => decode_numbers::<1>(window, args),
+        2 => decode_numbers::<2>(window, args),
+        3 => decode_numbers::<3>(window, args),
+        4 => decode_numbers::<4>(window, args),
+        _ => decode_numbers::<5>(window, args),
+    }?;
+    Some((event_type, length))
+}
+
+/// Decodes the first `N` numbers of the event at the start of `window` and returns the length of
+/// the event, should it have no more; `None` if one of them is malformed. For decoders that know
+/// the event's type already.
+///
+/// ```
+/// # use exectrace_wire::{DECODE_WINDOW, EventType, decode_numbers, encode_event, limits::MAX_ARGS};
+/// let (mut window, mut numbers) = ([0; DECODE_WINDOW], [0; MAX_ARGS]);
+/// let n = encode_event(&mut window, EventType::GoStart, &[500, 7, 1]).unwrap();
+/// assert_eq!(decode_numbers::<3>(&window, &mut numbers), Some(n));
+/// assert_eq!(numbers[..3], [500, 7, 1]);
+/// ```
+#[inline(always)]
+pub fn decode_numbers<const N: usize>(
+    window: &[u8; DECODE_WINDOW],
+    numbers: &mut [u64; MAX_ARGS],
+) -> Option<usize> {
+    const { assert!(0 < N && N <= MAX_ARGS) };
+    // Written out, since the length of one number hardly predicts that of another. Whether all are
+    // well-formed is asked only once, at the end.
     let mut at = 1;
-    let byte = |at: usize| u64::from(window[at % WINDOW]);
-    for arg in args.iter_mut().take(arity) {
-        let a = byte(at);
-        if a < 0x80 {
-            *arg = a;
-            at += 1;
-            continue;
-        }
-        let b = byte(at + 1);
-        if b < 0x80 {
-            *arg = a & 0x7f | b << 7;
-            at += 2;
-            continue;
-        }
-        let c = byte(at + 2);
-        if c < 0x80 {
-            *arg = a & 0x7f | (b & 0x7f) << 7 | c << 14;
-            at += 3;
-            continue;
-        }
-        // MUST be within the window: `at` is at most 1 + 4 * MAX_VARINT_BYTES here, otherwise an
-        // earlier number was malformed and has returned.
-        let (value, n) = varint::read(&window[at % WINDOW..]).ok()?;
-        *arg = value;
-        at += n;
+    if N > 0 {
+        (numbers[0], at) = decode_number(window, at);
     }
-    Some((event_type, at))
+    if N > 1 {
+        (numbers[1], at) = decode_number(window, at);
+    }
+    if N > 2 {
+        (numbers[2], at) = decode_number(window, at);
+    }
+    if N > 3 {
+        (numbers[3], at) = decode_number(window, at);
+    }
+    if N > 4 {
+        (numbers[4], at) = decode_number(window, at);
+    }
+    (at < MALFORMED).then_some(at)
+}
+
+/// A place behind a malformed number, and behind all numbers after it.
+const MALFORMED: usize = 1 << 16;
+
+/// The number at a place of the window, and the next place.
+#[inline(always)]
+fn decode_number(window: &[u8; DECODE_WINDOW], at: usize) -> (u64, usize) {
+    let byte = |at: usize| u64::from(window[at % DECODE_WINDOW]);
+    let a = byte(at);
+    if a < 0x80 {
+        return (a, at + 1);
+    }
+    let b = byte(at + 1);
+    if b < 0x80 {
+        return (a & 0x7f | b << 7, at + 2);
+    }
+    let c = byte(at + 2);
+    if c < 0x80 {
+        return (a & 0x7f | (b & 0x7f) << 7 | c << 14, at + 3);
+    }
+    decode_long_number(window, at)
+}
+
+#[inline(never)]
+fn decode_long_number(window: &[u8; DECODE_WINDOW], at: usize) -> (u64, usize) {
+    // A well-formed number is within the window: `at` is at most 1 + 4 * MAX_VARINT_BYTES unless
+    // a number before was malformed.
+    match varint::read(&window[at % DECODE_WINDOW..]) {
+        Ok((value, n)) => (value, at + n),
+        Err(_) => (0, at + MALFORMED),
+    }
 }
 
 #[cold]

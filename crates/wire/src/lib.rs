@@ -40,7 +40,9 @@ pub mod varint;
 mod version;
 
 pub use batch::{BatchHeader, BatchKind, Frame, FramingError, parse_frame};
-pub use decode::{DecodeError, RawEvent, decode_event, decode_event_into};
+pub use decode::{
+    DECODE_WINDOW, DecodeError, RawEvent, decode_event, decode_event_into, decode_numbers,
+};
 pub use encode::{EncodeError, encode_event};
 pub use format_doc::format_markdown;
 pub use ids::{Generation, GoroutineId, ProcId, StackId, StringId, TaskId, ThreadId, Ticks};

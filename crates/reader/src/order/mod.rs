@@ -3,9 +3,9 @@
 //! The state machine is the one that the format prescribes (format specification, section 4;
 //! Go: `internal/trace/order.go`). Each rule checks everything before it changes anything, so an
 //! event that is refused leaves no trace in the state. Three answers never mix:
-//! [`Advance::Done`], [`Advance::NotYet`] (something on another thread must come first; whether it
-//! ever does, only the other threads can tell) and an [`OrderError`] (no order of events makes this
-//! one right).
+//! it advanced, [`Refusal::NotYet`] (something on another thread must come first; whether it ever
+//! does, only the other threads can tell) and [`Refusal::Wrong`] (no order of events makes this one
+//! right).
 
 mod goroutines;
 mod names;
