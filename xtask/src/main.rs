@@ -69,7 +69,7 @@ fn main() -> ExitCode {
 /// read in `git diff`.
 fn golden(args: &[String]) -> Outcome {
     Step::new("cargo")
-        .args(["test", "--workspace", "golden"])
+        .args(["test", "--workspace", "--no-fail-fast"])
         .args(args)
         .env("UPDATE_GOLDEN", "1")
         .run()?;

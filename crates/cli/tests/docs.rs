@@ -1,4 +1,4 @@
-//! The examples of `docs/cli.md` print what the page says.
+//! The examples of `docs/cli.md` and `README.md` print what the page says.
 
 mod common;
 
@@ -11,7 +11,15 @@ const END: &str = "```\n";
 
 #[test]
 fn the_examples_print_what_the_page_says() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/cli.md");
+    check_examples("docs/cli.md", 9);
+    check_examples("README.md", 1);
+}
+
+/// Runs the examples of a page, of which there are so many at least.
+fn check_examples(page: &str, least: usize) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../..")
+        .join(page);
     let page = std::fs::read_to_string(&path).unwrap();
     let mut found = String::new();
     let mut rest = page.as_str();
@@ -24,7 +32,7 @@ fn the_examples_print_what_the_page_says() {
         examples += 1;
     }
     found += rest;
-    assert!(examples > 8, "only {examples} examples found");
+    assert!(examples >= least, "only {examples} examples found");
     if std::env::var_os("UPDATE_GOLDEN").is_some_and(|value| value == "1") {
         std::fs::write(&path, &found).unwrap();
     }

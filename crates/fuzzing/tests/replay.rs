@@ -1,5 +1,8 @@
 //! Runs every saved input through its target, and checks that targets, files and folders match.
-#![allow(clippy::print_stdout, reason = "a failing test prints which input it was")]
+#![allow(
+    clippy::print_stdout,
+    reason = "a failing test prints which input it was"
+)]
 
 use std::collections::BTreeSet;
 use std::fs;
