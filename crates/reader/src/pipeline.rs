@@ -1,17 +1,22 @@
 //! Reading, framing and decoding on a second thread, ahead of the ordering.
 //!
 //! The reading thread reads the next generation while the current one is ordered, and between two
-//! batches decodes chunks that the ordering will want: each thread of the trace has one chunk that
-//! is being ordered and one in preparation. Whoever wants a chunk that nobody has begun to decode
-//! decodes it himself, so a source that blocks (a pipe, a socket) never holds up the events that
-//! have arrived, and neither side waits while there is work.
+//! batches decodes chunks that the ordering will want: for each thread of the trace there are up to
+//! [`CHUNKS_AHEAD`] chunks beside the one that is being ordered. Whoever wants a chunk that nobody
+//! has begun to decode decodes it himself, so a source that blocks (a pipe, a socket) never holds up
+//! the events that have arrived, and neither side waits while there is work.
 //!
-//! The threads share one mutex, taken once a chunk, never once an event.
+//! Locks are taken once a chunk, never once an event. A thread that finds nothing to do looks again
+//! for some microseconds before it sleeps: to be woken takes longer than to decode a chunk.
 
 use std::{
     collections::VecDeque,
     io::Read,
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    mem,
+    sync::{
+        Arc, Condvar, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed},
+    },
     thread,
 };
 
@@ -22,9 +27,18 @@ use crate::{
     stream::{Chunk, DecodeContext, ThreadStream},
 };
 
+/// Decoded chunks of one of the trace's threads that wait to be ordered.
+const CHUNKS_AHEAD: usize = 2;
+
+/// How often a thread looks again for something to do before it sleeps.
+const LOOKS: u32 = 20_000;
+
 /// The ordering's end of the pipeline.
 pub(crate) struct Pipeline {
     shared: Arc<Shared>,
+    /// The current generation's threads.
+    slots: Arc<Vec<Mutex<Slot>>>,
+    decode: Option<DecodeContext>,
 }
 
 struct Shared {
@@ -33,6 +47,15 @@ struct Shared {
     work: Condvar,
     /// The ordering waits here for a chunk or a generation.
     done: Condvar,
+    /// Jobs in the queue, and the wish for another generation: to be looked at without a lock. It
+    /// is a hint; the state behind the lock decides.
+    wanted: AtomicUsize,
+    /// What the ordering may wait for has changed; a hint too.
+    finished: AtomicUsize,
+    worker_sleeps: AtomicBool,
+    consumer_sleeps: AtomicBool,
+    /// Bytes of the trace consumed.
+    offset: AtomicU64,
 }
 
 #[derive(Default)]
@@ -41,28 +64,63 @@ struct State {
     ahead: Option<Next>,
     /// Nothing comes behind `ahead`.
     read_all: bool,
-    /// Bytes of the trace consumed.
-    offset: u64,
-    slots: Vec<Slot>,
-    /// Indexes of slots to decode, oldest first; an index may be stale.
-    jobs: VecDeque<usize>,
+    /// The threads of the generation that is being ordered.
+    slots: Arc<Vec<Mutex<Slot>>>,
     decode: Option<DecodeContext>,
-    worker_waits: bool,
-    consumer_waits: bool,
+    /// Indexes of slots in which there may be something to decode, oldest first.
+    jobs: VecDeque<usize>,
     /// The ordering is gone.
     abandoned: bool,
     /// The reading thread is gone.
     worker_gone: bool,
 }
 
-/// The chunk of one of the trace's threads that is in preparation.
-enum Slot {
-    /// Waits to be decoded, into a used chunk.
-    Queued(ThreadStream, Chunk),
-    /// The reading thread decodes it.
-    Working,
-    Ready(ThreadStream, Chunk),
-    Exhausted,
+/// One of the trace's threads.
+struct Slot {
+    /// What is not decoded yet; `None` while someone decodes a part of it, and at the end.
+    stream: Option<ThreadStream>,
+    exhausted: bool,
+    /// Whether the slot is in the queue of jobs.
+    queued: bool,
+    ready: VecDeque<Chunk>,
+    /// Used chunks, to be filled again.
+    spare: Vec<Chunk>,
+}
+
+impl Slot {
+    fn new(stream: ThreadStream) -> Self {
+        let exhausted = stream.is_exhausted();
+        Self {
+            stream: (!exhausted).then_some(stream),
+            exhausted,
+            queued: false,
+            ready: VecDeque::with_capacity(CHUNKS_AHEAD),
+            spare: Vec::with_capacity(CHUNKS_AHEAD + 1),
+        }
+    }
+
+    /// Takes the stream back after a part of it was decoded.
+    fn put_back(&mut self, stream: ThreadStream) {
+        self.exhausted = stream.is_exhausted();
+        if !self.exhausted {
+            self.stream = Some(stream);
+        }
+    }
+
+    /// Whether there is something to decode ahead.
+    fn wants_decoding(&self) -> bool {
+        self.stream.is_some() && self.ready.len() < CHUNKS_AHEAD
+    }
+}
+
+/// What the ordering finds when it wants a chunk.
+enum Found {
+    Chunk(Chunk),
+    /// Nobody decodes it, so the ordering does.
+    Undecoded(ThreadStream),
+    /// The reading thread is decoding it.
+    Soon,
+    Nothing,
 }
 
 impl Pipeline {
@@ -70,12 +128,14 @@ impl Pipeline {
         source: GenerationReader<R>,
     ) -> Result<Self, Error> {
         let shared = Arc::new(Shared {
-            state: Mutex::new(State {
-                offset: source.offset(),
-                ..State::default()
-            }),
+            state: Mutex::new(State::default()),
             work: Condvar::new(),
             done: Condvar::new(),
+            wanted: AtomicUsize::new(1),
+            finished: AtomicUsize::new(0),
+            worker_sleeps: AtomicBool::new(false),
+            consumer_sleeps: AtomicBool::new(false),
+            offset: AtomicU64::new(source.offset()),
         });
         let worker = Worker {
             shared: Arc::clone(&shared),
@@ -84,86 +144,123 @@ impl Pipeline {
             .name("exectrace-read".into())
             .spawn(move || worker.run(source))
             .map_err(|error| Error::at(0, error))?;
-        Ok(Self { shared })
+        Ok(Self {
+            shared,
+            slots: Arc::default(),
+            decode: None,
+        })
     }
 
     /// Waits for the next generation.
     pub(crate) fn next_generation(&mut self) -> Next {
-        let mut state = self.shared.lock();
         loop {
+            let seen = self.shared.finished.load(Relaxed);
+            let mut state = self.shared.lock();
             if let Some(next) = state.ahead.take() {
-                self.shared.wake_worker(&mut state);
+                self.shared.wake_worker(state);
                 return next;
             }
             if state.worker_gone {
-                return Next::Broken(lost_worker(state.offset));
+                return Next::Broken(self.lost_worker());
             }
-            state = self.shared.wait_done(state);
+            self.shared.await_change(state, seen);
         }
     }
 
     /// Starts to decode a generation: its first chunks are wanted next.
     pub(crate) fn begin(&mut self, generation: &mut LoadedGeneration) {
+        let streams = mem::take(&mut generation.streams);
+        self.slots = Arc::new(
+            streams
+                .into_iter()
+                .map(|s| Mutex::new(Slot::new(s)))
+                .collect(),
+        );
+        self.decode = Some(generation.decode.clone());
         let mut state = self.shared.lock();
-        state.decode = Some(generation.decode.clone());
+        state.slots = Arc::clone(&self.slots);
+        state.decode = self.decode.clone();
         state.jobs.clear();
-        state.slots.clear();
-        for stream in generation.streams.drain(..) {
-            let slot = state.slots.len();
-            state.jobs.push_back(slot);
-            state.slots.push(Slot::Queued(stream, Chunk::default()));
+        for (at, slot) in self.slots.iter().enumerate() {
+            lock(slot).queued = true;
+            state.jobs.push_back(at);
         }
-        self.shared.wake_worker(&mut state);
+        self.shared.wake_worker(state);
     }
 
     /// Replaces a used chunk by the next one of the same thread; empty when it is exhausted.
     pub(crate) fn next_chunk(&mut self, at: usize, chunk: &mut Chunk) -> Result<(), Error> {
-        let mut state = self.shared.lock();
-        while let Some(slot) = state.slots.get_mut(at) {
-            match std::mem::replace(slot, Slot::Exhausted) {
-                Slot::Exhausted => break,
-                Slot::Working => {
-                    *slot = Slot::Working;
+        loop {
+            let seen = self.shared.finished.load(Relaxed);
+            match self.find_chunk(at) {
+                Found::Chunk(next) => {
+                    self.give_back(at, Some(mem::replace(chunk, next)), None);
+                    return Ok(());
+                }
+                Found::Undecoded(mut stream) => {
+                    if let Some(decode) = &self.decode {
+                        stream.decode(chunk, decode);
+                    }
+                    self.give_back(at, None, Some(stream));
+                    return Ok(());
+                }
+                Found::Nothing => {
+                    chunk.clear();
+                    return Ok(());
+                }
+                Found::Soon => {
+                    let state = self.shared.lock();
                     if state.worker_gone {
-                        return Err(lost_worker(state.offset));
+                        return Err(self.lost_worker());
                     }
-                    state = self.shared.wait_done(state);
-                }
-                Slot::Ready(stream, ready) => {
-                    let used = std::mem::replace(chunk, ready);
-                    self.enqueue(&mut state, at, stream, used);
-                    return Ok(());
-                }
-                Slot::Queued(mut stream, spare) => {
-                    *slot = Slot::Working;
-                    let decode = state.decode.clone();
-                    drop(state);
-                    if let Some(decode) = decode {
-                        stream.decode(chunk, &decode);
-                    }
-                    let mut state = self.shared.lock();
-                    self.enqueue(&mut state, at, stream, spare);
-                    return Ok(());
+                    self.shared.await_change(state, seen);
                 }
             }
         }
-        chunk.clear();
-        Ok(())
     }
 
-    fn enqueue(&self, state: &mut State, at: usize, stream: ThreadStream, spare: Chunk) {
-        if stream.is_exhausted() {
-            state.slots[at] = Slot::Exhausted;
-            return;
+    fn find_chunk(&self, at: usize) -> Found {
+        let Some(slot) = self.slots.get(at) else {
+            return Found::Nothing;
+        };
+        let mut slot = lock(slot);
+        if let Some(chunk) = slot.ready.pop_front() {
+            return Found::Chunk(chunk);
         }
-        state.slots[at] = Slot::Queued(stream, spare);
-        state.jobs.push_back(at);
-        self.shared.wake_worker(state);
+        match slot.stream.take() {
+            Some(stream) => Found::Undecoded(stream),
+            None if slot.exhausted => Found::Nothing,
+            None => Found::Soon,
+        }
+    }
+
+    /// Gives a used chunk, and a stream that was taken, back to their slot, and asks for more.
+    fn give_back(&self, at: usize, used: Option<Chunk>, stream: Option<ThreadStream>) {
+        let Some(slot) = self.slots.get(at) else {
+            return;
+        };
+        let mut slot = lock(slot);
+        slot.spare.extend(used);
+        if let Some(stream) = stream {
+            slot.put_back(stream);
+        }
+        if slot.wants_decoding() && !slot.queued {
+            slot.queued = true;
+            drop(slot);
+            let mut state = self.shared.lock();
+            state.jobs.push_back(at);
+            self.shared.wake_worker(state);
+        }
     }
 
     /// Bytes of the trace consumed so far, read-ahead included.
     pub(crate) fn offset(&self) -> u64 {
-        self.shared.lock().offset
+        self.shared.offset.load(Relaxed)
+    }
+
+    fn lost_worker(&self) -> Error {
+        let error = std::io::Error::other("the reading thread panicked");
+        Error::at(self.offset(), ErrorKind::from(error))
     }
 }
 
@@ -173,39 +270,66 @@ impl Drop for Pipeline {
     fn drop(&mut self) {
         let mut state = self.shared.lock();
         state.abandoned = true;
-        self.shared.wake_worker(&mut state);
+        self.shared.wake_worker(state);
     }
 }
 
-fn lost_worker(offset: u64) -> Error {
-    let error = std::io::Error::other("the reading thread panicked");
-    Error::at(offset, ErrorKind::from(error))
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 
-    fn wait_done<'a>(&self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
-        state.consumer_waits = true;
-        self.done
-            .wait(state)
-            .unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Waking costs a system call, so it is done only if someone sleeps.
-    fn wake_worker(&self, state: &mut State) {
-        if std::mem::take(&mut state.worker_waits) {
+    /// Says that there is work. To wake costs a system call, so it is done only if someone sleeps.
+    ///
+    /// MUST be called with the state locked: a thread says that it sleeps before it unlocks the
+    /// state, otherwise it could miss the call.
+    fn wake_worker(&self, state: MutexGuard<'_, State>) {
+        self.wanted.fetch_add(1, Relaxed);
+        let sleeps = self.worker_sleeps.swap(false, Relaxed);
+        drop(state);
+        if sleeps {
             self.work.notify_one();
         }
     }
 
-    fn wake_consumer(&self, state: &mut State) {
-        if std::mem::take(&mut state.consumer_waits) {
+    /// Says that a chunk or a generation is ready; locked as in [`Self::wake_worker`].
+    fn wake_consumer(&self, state: MutexGuard<'_, State>) {
+        self.finished.fetch_add(1, Relaxed);
+        let sleeps = self.consumer_sleeps.swap(false, Relaxed);
+        drop(state);
+        if sleeps {
             self.done.notify_one();
         }
     }
+
+    /// Waits until something has finished since `seen` was read: looks for a while, then sleeps.
+    fn await_change(&self, state: MutexGuard<'_, State>, seen: usize) {
+        drop(state);
+        if look_for_change(&self.finished, seen) {
+            return;
+        }
+        let state = self.lock();
+        if self.finished.load(Relaxed) == seen && !state.worker_gone {
+            self.consumer_sleeps.store(true, Relaxed);
+            drop(
+                self.done
+                    .wait(state)
+                    .unwrap_or_else(PoisonError::into_inner),
+            );
+        }
+    }
+}
+
+/// Looks at a counter until it differs from what was seen; gives up after a while.
+fn look_for_change(counter: &AtomicUsize, seen: usize) -> bool {
+    (0..LOOKS).any(|_| {
+        std::hint::spin_loop();
+        counter.load(Relaxed) != seen
+    })
 }
 
 /// The reading thread's end of the pipeline.
@@ -215,57 +339,81 @@ struct Worker {
 
 impl Worker {
     fn run<R: Read>(self, mut source: GenerationReader<R>) {
-        let mut state = self.shared.lock();
-        while !state.abandoned {
+        let shared = &*self.shared;
+        loop {
+            let seen = shared.wanted.load(Relaxed);
+            let mut state = shared.lock();
+            if state.abandoned {
+                return;
+            }
             // 1. What the ordering wants soon.
             if let Some(at) = state.jobs.pop_front() {
-                state = self.decode(state, at);
+                let (slots, decode) = (Arc::clone(&state.slots), state.decode.clone());
+                drop(state);
+                if let Some(decode) = decode {
+                    self.decode(&slots, at, &decode);
+                }
                 continue;
             }
             // 2. The next generation, batch by batch.
             if state.ahead.is_none() && !state.read_all {
                 drop(state);
                 let next = source.poll();
-                state = self.shared.lock();
-                state.offset = source.offset();
+                shared.offset.store(source.offset(), Relaxed);
                 if let Some(next) = next {
+                    let mut state = shared.lock();
                     state.read_all = !matches!(next, Next::Generation(_, None));
                     state.ahead = Some(next);
-                    self.shared.wake_consumer(&mut state);
+                    shared.wake_consumer(state);
                 }
                 continue;
             }
             // 3. Nothing to do.
-            state.worker_waits = true;
-            state = self
-                .shared
-                .work
-                .wait(state)
-                .unwrap_or_else(PoisonError::into_inner);
+            drop(state);
+            if look_for_change(&shared.wanted, seen) {
+                continue;
+            }
+            let state = shared.lock();
+            if shared.wanted.load(Relaxed) == seen {
+                shared.worker_sleeps.store(true, Relaxed);
+                drop(
+                    shared
+                        .work
+                        .wait(state)
+                        .unwrap_or_else(PoisonError::into_inner),
+                );
+            }
         }
     }
 
-    fn decode<'a>(&'a self, mut state: MutexGuard<'a, State>, at: usize) -> MutexGuard<'a, State> {
-        let Some(decode) = state.decode.clone() else {
-            return state;
-        };
-        let Some(slot) = state.slots.get_mut(at) else {
-            return state;
-        };
-        match std::mem::replace(slot, Slot::Working) {
-            Slot::Queued(mut stream, mut chunk) => {
-                drop(state);
-                stream.decode(&mut chunk, &decode);
-                state = self.shared.lock();
-                // MUST still be this generation's slot: the ordering begins the next generation
-                // only when every slot is exhausted, and waits for one that is being worked on.
-                state.slots[at] = Slot::Ready(stream, chunk);
-                self.shared.wake_consumer(&mut state);
+    /// Decodes the next chunk of a slot, unless the ordering has taken its stream.
+    fn decode(&self, slots: &[Mutex<Slot>], at: usize, decode: &DecodeContext) {
+        let Some(slot) = slots.get(at) else { return };
+        let (mut stream, mut chunk) = {
+            let mut slot = lock(slot);
+            slot.queued = false;
+            if !slot.wants_decoding() {
+                return;
             }
-            // The ordering took the job itself.
-            other => *slot = other,
+            let Some(stream) = slot.stream.take() else {
+                return;
+            };
+            (stream, slot.spare.pop().unwrap_or_default())
+        };
+        stream.decode(&mut chunk, decode);
+        let mut slot = lock(slot);
+        slot.put_back(stream);
+        slot.ready.push_back(chunk);
+        slot.queued = slot.wants_decoding();
+        let more = slot.queued;
+        drop(slot);
+        let mut state = self.shared.lock();
+        // MUST still be the same generation's jobs: the ordering begins the next generation only
+        // when every slot is exhausted, and then there is no more to decode here.
+        if more {
+            state.jobs.push_back(at);
         }
-        state
+        self.shared.wake_consumer(state);
     }
 }
 
@@ -273,6 +421,6 @@ impl Drop for Worker {
     fn drop(&mut self) {
         let mut state = self.shared.lock();
         state.worker_gone = true;
-        self.shared.wake_consumer(&mut state);
+        self.shared.wake_consumer(state);
     }
 }

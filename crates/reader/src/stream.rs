@@ -104,7 +104,7 @@ impl Chunk {
 
 /// Events in a chunk: large enough to make the hand-over between threads cheap, small enough that
 /// the chunks of a dozen threads stay in a core's cache.
-pub(crate) const CHUNK_EVENTS: usize = 1024;
+pub(crate) const CHUNK_EVENTS: usize = 4096;
 
 /// Bytes of the shortest event: its type and its time delta.
 const MIN_EVENT_BYTES: usize = 2;
