@@ -8,19 +8,26 @@ use crate::state::{GoState, ProcState};
 ///
 /// Ids are kept as they stand on the wire; [`NONE`] is "none" in the three context fields. The
 /// public view of it is [`crate::Event`].
+///
+/// The order of the fields matters: the goroutine of a thread has often just been written when the
+/// next event of the thread copies its context. If it stood between fields that are copied too, the
+/// compiler would load them together, and such a load has to wait until the write is in the cache.
 #[derive(Clone, Copy, Debug)]
+#[repr(C)]
 pub(crate) struct Record {
+    /// The goroutine that the thread ran before the event.
+    pub(crate) goroutine: u64,
     /// Nanoseconds on the trace clock, strictly increasing over delivered records.
     pub(crate) time: i64,
-    /// The context *before* the event.
+    /// The thread.
     pub(crate) thread: u64,
+    /// The proc that the thread held before the event.
     pub(crate) proc: u64,
-    pub(crate) goroutine: u64,
-    pub(crate) what: What,
-    /// The goroutine or proc of a transition, [`NONE`] elsewhere.
-    pub(crate) resource: u64,
     /// The event's arguments without its time delta.
     pub(crate) args: [u64; 4],
+    /// The goroutine or proc of a transition, [`NONE`] elsewhere.
+    pub(crate) resource: u64,
+    pub(crate) what: What,
 }
 
 /// No thread, proc or goroutine in a [`Record`]'s context.

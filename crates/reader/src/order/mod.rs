@@ -82,14 +82,15 @@ struct Proc {
 
 /// What is bound to a thread; ids as on the wire, [`NONE`] for none.
 #[derive(Clone, Copy, Debug)]
+#[repr(C)]
 struct Thread {
     id: u64,
     proc: u64,
-    goroutine: u64,
     /// Slot of the proc, valid if there is one: procs are never removed.
     proc_slot: u32,
     /// Slot that the goroutine had when it was bound; valid while the slot's id is the goroutine's.
     goroutine_slot: u32,
+    goroutine: u64,
 }
 
 const NO_SLOT: u32 = u32::MAX;
