@@ -30,8 +30,10 @@ use crate::{
 /// Decoded chunks of one of the trace's threads that wait to be ordered.
 const CHUNKS_AHEAD: usize = 2;
 
-/// How often a thread looks again for something to do before it sleeps.
-const LOOKS: u32 = 20_000;
+/// How often a thread looks again for something to do before it sleeps, and how often of that
+/// before it lets other threads of its processor run.
+const LOOKS: u32 = 100;
+const SPINS: u32 = 50;
 
 /// The ordering's end of the pipeline.
 pub(crate) struct Pipeline {
@@ -326,10 +328,17 @@ impl Shared {
 
 /// Looks at a counter until it differs from what was seen; gives up after a while.
 fn look_for_change(counter: &AtomicUsize, seen: usize) -> bool {
-    (0..LOOKS).any(|_| {
-        std::hint::spin_loop();
-        counter.load(Relaxed) != seen
-    })
+    for _ in 0..LOOKS {
+        for _ in 0..SPINS {
+            if counter.load(Relaxed) != seen {
+                return true;
+            }
+            std::hint::spin_loop();
+        }
+        // The other thread may be waiting for this very processor.
+        thread::yield_now();
+    }
+    false
 }
 
 /// The reading thread's end of the pipeline.
