@@ -124,12 +124,18 @@ impl IdMap {
     /// The slot of an id.
     #[inline(always)]
     pub(crate) fn get(&self, id: u64) -> Option<u32> {
-        let page = (id / PAGE as u64) as usize;
-        match self.pages.get(page) {
-            Some(Some(page)) if page.slots[id as usize % PAGE] != VACANT => {
-                Some(page.slots[id as usize % PAGE])
-            }
-            _ => self.find_sparse(id),
+        match self.get_dense(id) {
+            VACANT => self.find_sparse(id),
+            slot => Some(slot),
+        }
+    }
+
+    /// The slot of an id if it is in a page, otherwise a slot that does not exist.
+    #[inline(always)]
+    pub(crate) fn get_dense(&self, id: u64) -> u32 {
+        match self.pages.get((id / PAGE as u64) as usize) {
+            Some(Some(page)) => page.slots[id as usize % PAGE],
+            _ => VACANT,
         }
     }
 
@@ -239,9 +245,9 @@ impl<T> Slab<T> {
     }
 
     /// The value of a slot that may not exist.
-    #[inline]
-    pub(crate) fn get(&self, slot: u32) -> Option<&T> {
-        self.slots.get(slot as usize)
+    #[inline(always)]
+    pub(crate) fn get_mut(&mut self, slot: u32) -> Option<&mut T> {
+        self.slots.get_mut(slot as usize)
     }
 
     /// All slots, free ones included.

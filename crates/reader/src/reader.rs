@@ -267,17 +267,17 @@ impl<'s> Reader<'s> {
         if let Some(at) = self.order.pop() {
             return Ok(Some(self.deliver(at)));
         }
-        let (chunk, at, event) = loop {
+        let (events, at, event) = loop {
             let Some(cursor) = self.cursors.get_mut(self.run.cursor) else {
                 return self.step_aside();
             };
-            let (chunk, at) = (&cursor.chunk, &mut cursor.at);
-            let Some(event) = chunk.get(*at) else {
+            let (events, at) = (&cursor.chunk.events, &mut cursor.at);
+            let Some(event) = events.get(*at) else {
                 return self.step_aside();
             };
             let time = event.time();
             if time <= self.run.until {
-                break (chunk, at, event);
+                break (events, at, event);
             }
             if !self.switch_run(time) {
                 return self.step_aside();
@@ -293,7 +293,7 @@ impl<'s> Reader<'s> {
         }
         let dangling = event.dangling;
         *at += 1;
-        if dangling || *at >= chunk.len() {
+        if dangling || *at >= events.len() {
             self.end_chunk(dangling)?;
         }
         Ok(Some(self.deliver(0)))
@@ -379,7 +379,7 @@ impl<'s> Reader<'s> {
 
     fn run_event(&self) -> Option<&Decoded> {
         let cursor = self.cursors.get(self.run.cursor)?;
-        cursor.chunk.get(cursor.at)
+        cursor.chunk.events.get(cursor.at)
     }
 
     /// Tries the thread at the top of the frontier, then the others in order of time. Returns
@@ -432,7 +432,7 @@ impl<'s> Reader<'s> {
             return Err(error);
         };
         let cursor = &mut self.cursors[entry.cursor as usize];
-        let Some(event) = cursor.chunk.get(cursor.at) else {
+        let Some(event) = cursor.chunk.events.get(cursor.at) else {
             return Err(error);
         };
         if !Salvaging::can_drop(&error) {
@@ -459,7 +459,7 @@ impl<'s> Reader<'s> {
         let at = entry.cursor as usize;
         let slot = self.slot_of(at);
         let cursor = &mut self.cursors[at];
-        let Some(event) = cursor.chunk.get(cursor.at) else {
+        let Some(event) = cursor.chunk.events.get(cursor.at) else {
             return Ok(false);
         };
         match self.order.advance(slot, event, &self.tables) {
@@ -482,7 +482,7 @@ impl<'s> Reader<'s> {
     /// Gives a thread that has advanced its new place in the frontier.
     fn move_on(&mut self, place: usize, at: usize) -> Result<(), Error> {
         let cursor = &self.cursors[at];
-        let time = match cursor.chunk.get(cursor.at) {
+        let time = match cursor.chunk.events.get(cursor.at) {
             Some(next) => Some(next.time()),
             None => self.load_chunk(at)?,
         };
@@ -527,7 +527,7 @@ impl<'s> Reader<'s> {
             {
                 self.order.forget_context(slot);
             }
-            if let Some(event) = cursor.chunk.events().first() {
+            if let Some(event) = cursor.chunk.events.first() {
                 return Ok(Some(event.time()));
             }
             if cursor.chunk.error.is_none() {
@@ -695,7 +695,7 @@ impl<'s> Reader<'s> {
         let event = cursor
             .at
             .checked_sub(before)
-            .and_then(|at| cursor.chunk.events().get(at));
+            .and_then(|at| cursor.chunk.events.get(at));
         Place {
             offset: event.map(|event| cursor.chunk.data_offset + u64::from(event.at)),
             generation: Some(self.generation.number),
@@ -741,7 +741,7 @@ impl<'s> Reader<'s> {
         };
         for entry in self.frontier.iter() {
             let cursor = &self.cursors[entry.cursor as usize];
-            let Some(event) = cursor.chunk.get(cursor.at) else {
+            let Some(event) = cursor.chunk.events.get(cursor.at) else {
                 continue;
             };
             if stalled.is_empty() {

@@ -63,9 +63,7 @@ impl Decoded {
 /// Decoded events of one batch, a part of it or all.
 #[derive(Debug, Default)]
 pub(crate) struct Chunk {
-    /// Room for events, of which the first `len` hold some.
-    room: Vec<Decoded>,
-    len: usize,
+    pub(crate) events: Vec<Decoded>,
     /// Offset of the batch's data in the trace.
     pub(crate) data_offset: u64,
     /// Why the events end before the batch does.
@@ -75,28 +73,8 @@ pub(crate) struct Chunk {
 }
 
 impl Chunk {
-    #[inline(always)]
-    pub(crate) fn events(&self) -> &[Decoded] {
-        &self.room[..self.len]
-    }
-
-    #[inline(always)]
-    pub(crate) fn get(&self, at: usize) -> Option<&Decoded> {
-        // Not by way of a slice: its bounds would be checked too.
-        if at < self.len {
-            self.room.get(at)
-        } else {
-            None
-        }
-    }
-
-    #[inline(always)]
-    pub(crate) fn len(&self) -> usize {
-        self.len
-    }
-
     pub(crate) fn clear(&mut self) {
-        self.len = 0;
+        self.events.clear();
         self.error = None;
         self.after_gap = false;
     }
@@ -163,10 +141,12 @@ impl ThreadStream {
     /// Decodes the next events into `chunk`, replacing what is in it. The chunk stays empty, with
     /// no error, only if the stream is exhausted.
     pub(crate) fn decode(&mut self, chunk: &mut Chunk, context: &DecodeContext) {
-        chunk.clear();
         let Some((batch, after_gap)) = self.batches.front() else {
+            chunk.clear();
             return;
         };
+        // The events are overwritten: to clear them would mean to fill them twice.
+        chunk.error = None;
         chunk.data_offset = batch.data_offset;
         chunk.after_gap = *after_gap && self.decoded == 0;
         let data = &batch.data[..];
@@ -178,11 +158,11 @@ impl ThreadStream {
         let ids = Ids::new(&context.tables);
         // No more room than the data can fill: a hostile trace may have very many short batches.
         let room = CHUNK_EVENTS.min((data.len() - at).div_ceil(MIN_EVENT_BYTES));
-        if chunk.room.len() < room {
-            chunk.room.resize(room, Decoded::BLANK);
+        if chunk.events.len() < room {
+            chunk.events.resize(room, Decoded::BLANK);
         }
-        let room = chunk.room.len();
-        let mut blank = chunk.room.iter_mut();
+        let room = chunk.events.len();
+        let mut blank = chunk.events.iter_mut();
         let mut unused = 0;
         for event in blank.by_ref() {
             if at >= data.len() {
@@ -211,7 +191,8 @@ impl ThreadStream {
                 time = context.clock.nanos(batch.time);
             }
         }
-        chunk.len = room - blank.len() - unused;
+        let used = room - blank.len() - unused;
+        chunk.events.truncate(used);
         self.decoded = at;
         self.time = time;
         if at == data.len() {

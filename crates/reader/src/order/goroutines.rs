@@ -20,7 +20,7 @@ impl Ordering {
     ) -> Result<(), Refusal> {
         let at = self.context(slot);
         at.require_proc()?;
-        if let Some(slot) = self.goroutine_of(at) {
+        if let Some(slot) = self.goroutine_slots.get(at.goroutine) {
             self.require_status(slot, GoStatus::Running)?;
         }
         let id = event.arg::<0>();
@@ -39,8 +39,8 @@ impl Ordering {
         at.require_thread()?;
         at.forbid_goroutine()?;
         let id = event.arg::<0>();
-        let goroutine = self.add_goroutine(id, GoStatus::Syscall)?;
-        self.bind_goroutine(slot, id, goroutine);
+        self.add_goroutine(id, GoStatus::Syscall)?;
+        self.bind_goroutine(slot, id);
         self.emit_goroutine(at, event, id, GoState::NotExist, GoState::Syscall);
         Ok(())
     }
@@ -75,7 +75,7 @@ impl Ordering {
             self.emit_proc(at, &steal, at.proc, ProcState::Running, ProcState::Idle);
         }
         self.remove_goroutine(goroutine);
-        self.bind_goroutine(slot, NONE, NO_SLOT);
+        self.bind_goroutine(slot, NONE);
         let (from, to) = (GoState::Syscall, GoState::NotExist);
         if at.proc != NONE {
             self.emit_goroutine_next(at, event, at.goroutine, from, to);
@@ -85,7 +85,6 @@ impl Ordering {
         Ok(())
     }
 
-    #[inline(always)]
     pub(super) fn go_start(&mut self, slot: ThreadSlot, event: &Decoded) -> Result<(), Refusal> {
         let at = self.context(slot);
         let (id, number) = (event.arg::<0>(), event.arg::<1>());
@@ -99,12 +98,11 @@ impl Ordering {
         let state = &mut self.goroutines[goroutine];
         state.status = GoStatus::Running;
         state.sequence = sequence;
-        self.bind_goroutine(slot, id, goroutine);
+        self.bind_goroutine(slot, id);
         self.emit_goroutine(at, event, id, GoState::Runnable, GoState::Running);
         Ok(())
     }
 
-    #[inline(always)]
     pub(super) fn go_stop(
         &mut self,
         slot: ThreadSlot,
@@ -116,7 +114,7 @@ impl Ordering {
         let goroutine = self.existing(at)?;
         self.require_status(goroutine, GoStatus::Running)?;
         self.goroutines[goroutine].status = status;
-        self.bind_goroutine(slot, NONE, NO_SLOT);
+        self.bind_goroutine(slot, NONE);
         self.emit_goroutine(at, event, at.goroutine, GoState::Running, go_state(status));
         Ok(())
     }
@@ -128,12 +126,11 @@ impl Ordering {
         let goroutine = self.existing(at)?;
         self.require_status(goroutine, GoStatus::Running)?;
         self.remove_goroutine(goroutine);
-        self.bind_goroutine(slot, NONE, NO_SLOT);
+        self.bind_goroutine(slot, NONE);
         self.emit_goroutine(at, event, at.goroutine, GoState::Running, GoState::NotExist);
         Ok(())
     }
 
-    #[inline(always)]
     pub(super) fn go_unblock(&mut self, slot: ThreadSlot, event: &Decoded) -> Result<(), Refusal> {
         let at = self.context(slot);
         let (id, number) = (event.arg::<0>(), event.arg::<1>());
@@ -189,11 +186,10 @@ impl Ordering {
         let start = event.derive(T::GoStart, event.args());
         let between = Thread {
             goroutine: NONE,
-            goroutine_slot: NO_SLOT,
             ..at
         };
         self.emit_goroutine_next(between, &start, id, GoState::Runnable, GoState::Running);
-        self.bind_goroutine(slot, id, next);
+        self.bind_goroutine(slot, id);
         Ok(())
     }
 
@@ -263,7 +259,7 @@ impl Ordering {
         let goroutine = self.existing(at)?;
         self.require_status(goroutine, GoStatus::Syscall)?;
         self.goroutines[goroutine].status = GoStatus::Runnable;
-        self.bind_goroutine(slot, NONE, NO_SLOT);
+        self.bind_goroutine(slot, NONE);
         self.emit_goroutine(at, event, at.goroutine, GoState::Syscall, GoState::Runnable);
         Ok(())
     }
@@ -320,13 +316,10 @@ impl Ordering {
             GoState::Undetermined
         };
         let sequence = self.sequence(0);
-        let goroutine = match known {
-            Some(known) => {
-                self.goroutines[known].sequence = sequence;
-                known
-            }
+        match known {
+            Some(known) => self.goroutines[known].sequence = sequence,
             None => self.insert_goroutine(id, status),
-        };
+        }
         match elsewhere {
             // The event is presented in the context of the thread that it is about; the reporting
             // thread keeps its own.
@@ -335,12 +328,12 @@ impl Ordering {
                     at.goroutine = id;
                 } else {
                     let slot = self.thread_slot(thread);
-                    self.bind_goroutine(slot, id, goroutine);
+                    self.bind_goroutine(slot, id);
                 }
                 at.id = thread;
             }
             None if matches!(status, GoStatus::Running | GoStatus::Syscall) => {
-                self.bind_goroutine(slot, id, goroutine);
+                self.bind_goroutine(slot, id);
             }
             None => {}
         }
@@ -360,7 +353,7 @@ impl Ordering {
     /// The slot of the context's goroutine.
     #[inline(always)]
     pub(super) fn existing(&self, at: Thread) -> Result<u32, Refusal> {
-        match self.goroutine_of(at) {
+        match self.goroutine_slots.get(at.goroutine) {
             Some(slot) => Ok(slot),
             None => refuse(OrderError::UnknownGoroutine(GoroutineId(at.goroutine))),
         }
@@ -380,15 +373,16 @@ impl Ordering {
     }
 
     #[inline]
-    fn add_goroutine(&mut self, id: u64, status: GoStatus) -> Result<u32, Refusal> {
+    fn add_goroutine(&mut self, id: u64, status: GoStatus) -> Result<(), Refusal> {
         if self.goroutine_slots.get(id).is_some() {
             return refuse(OrderError::GoroutineExists(GoroutineId(id)));
         }
-        Ok(self.insert_goroutine(id, status))
+        self.insert_goroutine(id, status);
+        Ok(())
     }
 
     #[inline]
-    fn insert_goroutine(&mut self, id: u64, status: GoStatus) -> u32 {
+    fn insert_goroutine(&mut self, id: u64, status: GoStatus) {
         let sequence = self.sequence(0);
         let slot = self.goroutines.insert(Goroutine {
             id,
@@ -397,7 +391,6 @@ impl Ordering {
             open: NO_SLOT,
         });
         self.goroutine_slots.insert(id, slot);
-        slot
     }
 
     /// Forgets a goroutine with its open ranges and regions.

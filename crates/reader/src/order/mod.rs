@@ -12,6 +12,7 @@ mod names;
 mod procs;
 mod ranges;
 mod tasks;
+mod transitions;
 
 use std::{collections::HashMap, ops::Range};
 
@@ -88,8 +89,6 @@ struct Thread {
     proc: u64,
     /// Slot of the proc, valid if there is one: procs are never removed.
     proc_slot: u32,
-    /// Slot that the goroutine had when it was bound; valid while the slot's id is the goroutine's.
-    goroutine_slot: u32,
     goroutine: u64,
 }
 
@@ -101,7 +100,6 @@ const NO_THREAD: Thread = Thread {
     proc: NONE,
     goroutine: NONE,
     proc_slot: NO_SLOT,
-    goroutine_slot: NO_SLOT,
 };
 
 /// Where an event comes from: a place in [`Ordering::threads`].
@@ -194,7 +192,7 @@ impl Ordering {
     /// Forgets what is bound to a thread.
     #[cold]
     pub(crate) fn forget_context(&mut self, slot: ThreadSlot) {
-        self.bind_goroutine(slot, NONE, NO_SLOT);
+        self.bind_goroutine(slot, NONE);
         self.bind_proc(slot, NONE, NO_SLOT);
     }
 
@@ -264,8 +262,9 @@ impl Ordering {
     ) -> Result<(), Refusal> {
         use EventType as T;
         debug_assert!(self.more.is_empty());
-        // The rules of the first eight types are compiled into the caller's loop: they are 95 % of
-        // the events of a busy program.
+        if self.transit(slot, event) {
+            return Ok(());
+        }
         match event.event_type {
             T::GoStart => self.go_start(slot, event),
             T::GoStop => self.go_stop(slot, event, GoStatus::Runnable),
@@ -376,24 +375,6 @@ impl Ordering {
         }
     }
 
-    /// The slot of the goroutine that the context names, if the goroutine exists.
-    #[inline(always)]
-    fn goroutine_of(&self, at: Thread) -> Option<u32> {
-        if let Some(goroutine) = self.goroutines.get(at.goroutine_slot)
-            && goroutine.id == at.goroutine
-        {
-            return Some(at.goroutine_slot);
-        }
-        self.find_goroutine(at)
-    }
-
-    /// The same for a goroutine that was not there yet when it was bound, or that was destroyed.
-    #[cold]
-    #[inline(never)]
-    fn find_goroutine(&self, at: Thread) -> Option<u32> {
-        self.goroutine_slots.get(at.goroutine)
-    }
-
     /// What is bound to a thread.
     #[inline(always)]
     fn context(&self, slot: ThreadSlot) -> Thread {
@@ -402,11 +383,9 @@ impl Ordering {
 
     /// Binds a goroutine, or none, to a thread. Batches without a thread keep no context.
     #[inline(always)]
-    fn bind_goroutine(&mut self, slot: ThreadSlot, id: u64, goroutine_slot: u32) {
+    fn bind_goroutine(&mut self, slot: ThreadSlot, id: u64) {
         if slot != ThreadSlot::NONE {
-            let thread = &mut self.threads[slot.0 as usize];
-            thread.goroutine = id;
-            thread.goroutine_slot = goroutine_slot;
+            self.threads[slot.0 as usize].goroutine = id;
         }
     }
 
