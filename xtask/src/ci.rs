@@ -50,7 +50,7 @@ fn steps() -> Vec<(&'static str, Step)> {
             cargo("doc --workspace --no-deps").env("RUSTDOCFLAGS", "-D warnings"),
         ),
         // The second of README's two commands, as a newcomer runs it.
-        ("tests", cargo("test --workspace")),
+        ("tests", cargo("test --workspace --no-fail-fast")),
         // The first one, on its embedded trace.
         (
             "command",
@@ -59,7 +59,9 @@ fn steps() -> Vec<(&'static str, Step)> {
     ];
     match shared() {
         Some(folder) => {
-            let step = cargo("test --release --workspace").env("EXECTRACE_SHARED", folder);
+            // Optimized, with overflow checks and debug assertions: see Cargo.toml.
+            let step = cargo("test --profile checked --workspace --no-fail-fast");
+            let step = step.env("EXECTRACE_SHARED", folder);
             steps.push(("differential tests", step));
         }
         None => println!("skipped: differential tests, since there is no corpus in ../shared"),
