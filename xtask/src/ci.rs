@@ -66,6 +66,13 @@ fn steps() -> Vec<(&'static str, Step)> {
         }
         None => println!("skipped: differential tests, since there is no corpus in ../shared"),
     }
+    // What the goldens claim of Go, and what the simulator takes for valid, Go confirms.
+    let example =
+        |args: &str| cargo("run --package exectrace-testkit --example").args(args.split(' '));
+    steps.push(("goldens, asked of Go", example("golden")));
+    let unchanged = Step::new("git").args(["diff", "--exit-code", "--", "testdata/golden"]);
+    steps.push(("goldens, as Go said", unchanged));
+    steps.push(("simulations, asked of Go", example("simulate -- 0 50")));
     let fuzz = "check --locked --manifest-path fuzz/Cargo.toml --bins";
     steps.push(("fuzz targets", cargo(fuzz)));
     steps
