@@ -37,6 +37,7 @@ impl Clock {
         self.nanos_rounded(units)
     }
 
+    #[inline(never)]
     fn nanos_rounded(self, units: u64) -> i64 {
         let units = match i64::try_from(units) {
             Ok(units) => units as f64,

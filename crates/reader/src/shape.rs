@@ -5,7 +5,7 @@
 //! look-ups in the event table; that code is generated from the table.
 
 use exectrace_wire::{
-    ArgKind, DECODE_WINDOW, DecodeError, EventType, decode_event_into, decode_numbers,
+    ArgKind, DECODE_WINDOW, DecodeError, EventType, SPECS, decode_event_into, decode_numbers,
     limits::MAX_ARGS,
 };
 
@@ -44,36 +44,20 @@ impl<'t> Ids<'t> {
     }
 }
 
-/// Decodes the event at the start of `bytes`.
-#[inline(always)]
-pub(crate) fn decode(bytes: &[u8], words: &mut Words, ids: Ids<'_>) -> Result<Found, DecodeError> {
-    if let Some(window) = bytes.first_chunk()
-        && let Some(found) = decode_in_window(window, words, ids)
-    {
-        return Ok(found);
-    }
-    // MUST be copied field by field, otherwise the fast path meets this one in memory.
-    let Found {
-        event_type,
-        length,
-        dangling,
-    } = decode_any(bytes, words, ids.tables)?;
-    Ok(Found {
-        event_type,
-        length,
-        dangling,
-    })
-}
-
-/// Near the end of a batch, and what is rare or malformed.
+/// Decodes the event at the start of `bytes`: what [`decode_in_window`] does not, and that is what
+/// is near the end of a batch, rare or malformed.
 #[cold]
 #[inline(never)]
-fn decode_any(bytes: &[u8], words: &mut Words, tables: &Tables) -> Result<Found, DecodeError> {
+pub(crate) fn decode_any(
+    bytes: &[u8],
+    words: &mut Words,
+    ids: Ids<'_>,
+) -> Result<Found, DecodeError> {
     let (event_type, length) = decode_event_into(bytes, words)?;
     Ok(Found {
         event_type,
         length,
-        dangling: is_dangling(event_type, words, tables),
+        dangling: is_dangling(event_type, words, ids.tables),
     })
 }
 
@@ -99,7 +83,6 @@ const fn shape_of(event_type: EventType) -> Shape {
 /// Decodes an event of a shape: its length, and whether it is dangling.
 #[inline(always)]
 fn decode_shape<const SHAPE: Shape>(
-    event_type: EventType,
     window: &[u8; DECODE_WINDOW],
     words: &mut Words,
     ids: Ids<'_>,
@@ -121,12 +104,24 @@ fn decode_shape<const SHAPE: Shape>(
             sound &= *id <= ids.stacks;
         }
     }
+    let event_type = TYPES[usize::from(window[0])];
     Some(Found {
         event_type,
         length,
         dangling: !sound && is_dangling(event_type, words, ids.tables),
     })
 }
+
+/// The type of each event by its first byte. Bytes that begin no event have a wrong one.
+static TYPES: [EventType; 256] = {
+    let mut types = [SPECS[0].event_type; 256];
+    let mut row = 0;
+    while row < SPECS.len() {
+        types[SPECS[row].event_type as usize] = SPECS[row].event_type;
+        row += 1;
+    }
+    types
+};
 
 /// Generates [`decode_in_window`] from groups of event types that share a shape.
 macro_rules! shapes {
@@ -136,19 +131,26 @@ macro_rules! shapes {
             "events of a group must have the same shape"
         );)*)*
 
+        /// The first bytes of events. To look the type up first would delay the jump to its code.
+        #[expect(non_upper_case_globals, reason = "named like the events")]
+        mod byte {
+            use exectrace_wire::EventType;
+            $(
+                pub(super) const $first: u8 = EventType::$first.to_wire();
+                $(pub(super) const $other: u8 = EventType::$other.to_wire();)*
+            )*
+        }
+
         /// Decodes the event at the start of `window`; `None` if that is not for the fast path.
         #[inline(always)]
-        fn decode_in_window(
+        pub(crate) fn decode_in_window(
             window: &[u8; DECODE_WINDOW],
             words: &mut Words,
             ids: Ids<'_>,
         ) -> Option<Found> {
-            let event_type = EventType::timed_from_wire(window[0])?;
-            match event_type {
-                $(EventType::$first $(| EventType::$other)* => {
-                    decode_shape::<{ shape_of(EventType::$first) }>(
-                        event_type, window, words, ids,
-                    )
+            match window[0] {
+                $(byte::$first $(| byte::$other)* => {
+                    decode_shape::<{ shape_of(EventType::$first) }>(window, words, ids)
                 })*
                 _ => None,
             }
@@ -199,7 +201,7 @@ pub(crate) fn find_dangling(
 
 #[cfg(test)]
 mod tests {
-    use exectrace_wire::{EventSpec, SPECS, encode_event};
+    use exectrace_wire::{EventSpec, encode_event};
 
     use super::*;
     use crate::tables::{StackTableBuilder, StringTableBuilder};
@@ -236,7 +238,7 @@ mod tests {
                 let found = decode_in_window(window, &mut fast, Ids::new(&tables))
                     .unwrap_or_else(|| panic!("{} has no shape", spec.name));
                 bytes.truncate(found.length);
-                let expected = decode_any(&bytes, &mut slow, &tables).unwrap();
+                let expected = decode_any(&bytes, &mut slow, Ids::new(&tables)).unwrap();
                 assert_eq!(
                     (found.event_type, found.length, found.dangling, fast),
                     (expected.event_type, bytes.len(), expected.dangling, slow),
@@ -253,7 +255,9 @@ mod tests {
                 let mut args = vec![KNOWN; spec.args.len()];
                 args[at] = KNOWN + 1;
                 let bytes = encode(spec, &args);
-                let found = decode(&bytes, &mut [0; MAX_ARGS], Ids::new(&tables)).unwrap();
+                let window = bytes.first_chunk().unwrap();
+                let found =
+                    decode_in_window(window, &mut [0; MAX_ARGS], Ids::new(&tables)).unwrap();
                 let is_id = matches!(arg.kind, ArgKind::String | ArgKind::Stack);
                 assert_eq!(found.dangling, is_id, "{} {}", spec.name, arg.name);
             }
@@ -266,7 +270,9 @@ mod tests {
         for byte in 0..=u8::MAX {
             bytes[0] = byte;
             let tables = tables();
-            assert!(decode(&bytes, &mut [0; MAX_ARGS], Ids::new(&tables)).is_err());
+            let (ids, words) = (Ids::new(&tables), &mut [0; MAX_ARGS]);
+            assert!(decode_in_window(&bytes, words, ids).is_none());
+            assert!(decode_any(&bytes, words, ids).is_err());
         }
     }
 }

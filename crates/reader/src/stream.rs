@@ -7,7 +7,7 @@ use exectrace_wire::{DecodeError, EventType, ThreadId, limits::MAX_ARGS};
 use crate::{
     clock::Clock,
     pool::BufferPool,
-    shape::{self, Args, Found, Ids, Words},
+    shape::{self, Args, Ids, Words},
     tables::Tables,
 };
 
@@ -169,17 +169,22 @@ impl ThreadStream {
                 unused = 1;
                 break;
             }
-            let Found {
-                event_type,
-                length,
-                dangling,
-            } = match shape::decode(&data[at..], &mut event.words, ids) {
-                Ok(found) => found,
-                Err(error) => {
-                    chunk.error = Some((at as u32, error));
-                    unused = 1;
-                    break;
-                }
+            let rest = &data[at..];
+            let found = match rest.first_chunk() {
+                Some(window) => shape::decode_in_window(window, &mut event.words, ids),
+                None => None,
+            };
+            // MUST be taken apart here, otherwise both ways meet in memory.
+            let (event_type, length, dangling) = match found {
+                Some(found) => (found.event_type, found.length, found.dangling),
+                None => match shape::decode_any(rest, &mut event.words, ids) {
+                    Ok(found) => (found.event_type, found.length, found.dangling),
+                    Err(error) => {
+                        chunk.error = Some((at as u32, error));
+                        unused = 1;
+                        break;
+                    }
+                },
             };
             time = time.wrapping_add(context.clock.nanos(event.words[0]));
             event.words[0] = time as u64;
