@@ -211,14 +211,35 @@ fn decode_number(window: &[u8; DECODE_WINDOW], at: usize) -> (u64, usize) {
     if c < 0x80 {
         return (a & 0x7f | (b & 0x7f) << 7 | c << 14, at + 3);
     }
+    // Goroutines beyond the two millionth.
+    let d = byte(at + 3);
+    if d < 0x80 {
+        let low = a & 0x7f | (b & 0x7f) << 7 | (c & 0x7f) << 14;
+        return (low | d << 21, at + 4);
+    }
     decode_long_number(window, at)
 }
 
+/// The same for long numbers: up to eight bytes at once, the rest one by one.
 #[inline(never)]
 fn decode_long_number(window: &[u8; DECODE_WINDOW], at: usize) -> (u64, usize) {
     // A well-formed number is within the window: `at` is at most 1 + 4 * MAX_VARINT_BYTES unless
     // a number before was malformed.
-    match varint::read(&window[at % DECODE_WINDOW..]) {
+    let bytes = &window[at % DECODE_WINDOW..];
+    if let Some(eight) = bytes.first_chunk() {
+        let eight = u64::from_le_bytes(*eight);
+        let ends = !eight & 0x8080_8080_8080_8080;
+        if ends != 0 {
+            // Up to the first byte without a continuation bit; then seven bits of each byte move
+            // together, in pairs of one, two and four bytes.
+            let x = eight & (ends ^ (ends - 1)) & 0x7f7f_7f7f_7f7f_7f7f;
+            let x = x & 0x007f_007f_007f_007f | (x & 0x7f00_7f00_7f00_7f00) >> 1;
+            let x = x & 0x0000_3fff_0000_3fff | (x & 0x3fff_0000_3fff_0000) >> 2;
+            let x = x & 0x0000_0000_0fff_ffff | (x & 0x0fff_ffff_0000_0000) >> 4;
+            return (x, at + ends.trailing_zeros() as usize / 8 + 1);
+        }
+    }
+    match varint::read(bytes) {
         Ok((value, n)) => (value, at + n),
         Err(_) => (0, at + MALFORMED),
     }
@@ -268,6 +289,11 @@ mod tests {
                 0x4000,
                 0x1f_ffff,
                 0x20_0000,
+                0xfff_ffff,
+                0x1000_0000,
+                0x1234_5678_9abc,
+                (1 << 56) - 1,
+                1 << 56,
                 u64::MAX,
             ] {
                 let args = vec![value; spec.args.len()];
