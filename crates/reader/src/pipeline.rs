@@ -32,8 +32,8 @@ const CHUNKS_AHEAD: usize = 2;
 
 /// How often a thread looks again for something to do before it sleeps, and how often of that
 /// before it lets other threads of its processor run.
-const LOOKS: u32 = 100;
-const SPINS: u32 = 50;
+const LOOKS: u32 = 20;
+const SPINS: u32 = 2000;
 
 /// The ordering's end of the pipeline.
 pub(crate) struct Pipeline {
