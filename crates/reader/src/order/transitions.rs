@@ -9,7 +9,7 @@ use exectrace_wire::{EventType, GoStatus};
 
 use super::{Ordering, Sequence, ThreadSlot};
 use crate::{
-    record::{NONE, Record, What},
+    record::{NONE, What},
     state::GoState,
     stream::Decoded,
 };
@@ -105,9 +105,13 @@ impl Ordering {
             return false;
         }
         let thread = &mut self.threads[slot.0 as usize];
-        let at = *thread;
-        let difference = at.goroutine ^ event.arg::<0>();
-        let id = at.goroutine ^ (difference & transition.names);
+        let record = &mut self.records[0];
+        // Copied before it is certain that there will be a record: in the end, the compiler would
+        // copy what it has read by then, and keep all of it at hand until then.
+        record.args = event.args();
+        let current = thread.goroutine;
+        let difference = current ^ event.arg::<0>();
+        let id = current ^ (difference & transition.names);
         // A goroutine of an unusual id counts as missing here: the rule finds it.
         let Some(goroutine) = self.goroutines.get_mut(self.goroutine_slots.get_dense(id)) else {
             return false;
@@ -117,8 +121,9 @@ impl Ordering {
         let Sequence { generation, number } = goroutine.sequence;
         let step = (generation ^ self.generation) | (number.wrapping_add(1) ^ event.arg::<1>());
         let status = goroutine.status as u64 ^ transition.from as u64;
-        let idle = !at.goroutine & transition.needs_idle;
-        if (step & transition.names) | status | idle != 0 || at.proc & transition.needs_proc == NONE
+        let idle = !current & transition.needs_idle;
+        if (step & transition.names) | status | idle != 0
+            || thread.proc & transition.needs_proc == NONE
         {
             return false;
         }
@@ -127,16 +132,13 @@ impl Ordering {
         goroutine.sequence.number = number.wrapping_sub(transition.names);
         // MUST NOT change the context of events without a thread: these have no proc, so the
         // transition neither begins nor ends.
-        thread.goroutine = (at.goroutine ^ (difference & transition.begins)) | transition.ends;
-        self.records[0] = Record {
-            time: event.time(),
-            thread: at.id,
-            proc: at.proc,
-            goroutine: at.goroutine,
-            what: transition.what,
-            resource: id,
-            args: event.args(),
-        };
+        thread.goroutine = (current ^ (difference & transition.begins)) | transition.ends;
+        record.goroutine = current;
+        record.time = event.time();
+        record.thread = thread.id;
+        record.proc = thread.proc;
+        record.resource = id;
+        record.what = transition.what;
         true
     }
 }
