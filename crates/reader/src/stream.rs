@@ -80,8 +80,9 @@ impl Chunk {
     }
 }
 
-/// Events in a chunk: large enough to make the hand-over between threads cheap, small enough that
-/// the chunks of a dozen threads stay in a core's cache.
+/// Events in a chunk: so many that a used chunk has left the other core's cache before it is filled
+/// again, and that to decode one takes longer than to wake a thread. Measured: a quarter of it makes
+/// two threads a third slower, and one thread no faster.
 pub(crate) const CHUNK_EVENTS: usize = 4096;
 
 /// Bytes of the shortest event: its type and its time delta.

@@ -73,7 +73,7 @@ pub fn check(root: &Path) -> Outcome<Vec<Finding>> {
         files::check(source, &mut findings);
         files::check_links(root, source, &mut findings);
     }
-    files::check_ratchet(&sources, &mut findings);
+    files::check_ratchet(files::RATCHET, &sources, &mut findings);
     let architecture = fs::read_to_string(root.join("ARCHITECTURE.md"))
         .map_err(|e| format!("ARCHITECTURE.md: {e}"))?;
     crates::check(root, &architecture, &mut findings)?;
