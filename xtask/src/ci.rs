@@ -73,6 +73,8 @@ fn steps() -> Vec<(&'static str, Step)> {
     let unchanged = Step::new("git").args(["diff", "--exit-code", "--", "testdata/golden"]);
     steps.push(("goldens, as Go said", unchanged));
     steps.push(("simulations, asked of Go", example("simulate -- 0 50")));
+    let asked = "test -p exectrace-mend --test gaps -- --ignored";
+    steps.push(("bridges, asked of Go", cargo(asked)));
     let fuzz = "check --locked --manifest-path fuzz/Cargo.toml --bins";
     steps.push(("fuzz targets", cargo(fuzz)));
     steps

@@ -1,0 +1,214 @@
+//! Writes a generation, event by event, in one order of all threads.
+
+use std::collections::BTreeMap;
+
+use exectrace_wire::{
+    BatchHeader, EventType as E, Generation, ThreadId, Ticks, encode_event,
+    limits::{MAX_BATCH_BYTES, MAX_BATCH_HEADER_BYTES, MAX_STRING_BYTES, MAX_TIMED_EVENT_BYTES},
+    varint,
+};
+
+/// A generation that grows.
+///
+/// Events get strictly increasing times in the order of the calls, whatever their threads, and a
+/// batch of their own whenever the thread changes: a reader adds up rounded time differences within
+/// a batch, so that two long batches would drift apart and their events change places.
+#[derive(Clone, Debug)]
+pub(crate) struct Emitter {
+    generation: Generation,
+    bytes: Vec<u8>,
+    /// The clock, in units; never goes back.
+    now: u64,
+    /// Clock units that are at least two nanoseconds, so that no two events get one time.
+    step: u64,
+    open: Option<Open>,
+    strings: BTreeMap<Vec<u8>, u64>,
+    stacks: BTreeMap<Vec<u8>, u64>,
+}
+
+#[derive(Clone, Debug)]
+struct Open {
+    thread: Option<ThreadId>,
+    start: u64,
+    last: u64,
+    data: Vec<u8>,
+}
+
+impl Emitter {
+    /// Begins a generation with the data of its clock records.
+    pub(crate) fn new(generation: u64, frequency: u64, sync: &(Ticks, Vec<u8>)) -> Self {
+        let mut emitter = Self {
+            generation: Generation(generation),
+            bytes: Vec::new(),
+            now: sync.0.0,
+            step: frequency.div_ceil(1_000_000_000).saturating_mul(2).max(2),
+            open: None,
+            strings: BTreeMap::new(),
+            stacks: BTreeMap::new(),
+        };
+        push_batch(
+            &mut emitter.bytes,
+            emitter.generation,
+            None,
+            sync.0.0,
+            &sync.1,
+        );
+        emitter
+    }
+
+    /// Moves the clock on, so that `events` of them fit before `time` if that is still to come.
+    pub(crate) fn advance_to(&mut self, time: u64, events: u64) {
+        let lead = events.saturating_mul(self.step);
+        self.now = self.now.max(time.saturating_sub(lead));
+    }
+
+    /// The id of a string; 0 for the empty one.
+    pub(crate) fn string(&mut self, text: &[u8]) -> u64 {
+        let text = &text[..text.len().min(MAX_STRING_BYTES)];
+        if text.is_empty() {
+            return 0;
+        }
+        let next = self.strings.len() as u64 + 1;
+        *self.strings.entry(text.to_vec()).or_insert(next)
+    }
+
+    /// The id of a stack of one frame with no address in the program.
+    pub(crate) fn stack(&mut self, function: &str) -> u64 {
+        let next = self.stacks.len() as u64 + 1;
+        let key = function.as_bytes().to_vec();
+        self.string(&key);
+        *self.stacks.entry(key).or_insert(next)
+    }
+
+    /// Adds an event; its arguments without the time. A wrong number of arguments is a mistake of
+    /// this crate, which a test of each event's emission shows.
+    pub(crate) fn event(&mut self, thread: Option<ThreadId>, event_type: E, args: &[u64]) {
+        self.now += self.step;
+        if self.open.as_ref().is_some_and(|open| {
+            open.thread != thread || open.data.len() + MAX_TIMED_EVENT_BYTES > MAX_BATCH_BYTES
+        }) {
+            self.close();
+        }
+        let now = self.now;
+        let open = self.open.get_or_insert_with(|| Open {
+            thread,
+            start: now,
+            last: now,
+            data: Vec::new(),
+        });
+        let mut numbers = [0; 5];
+        numbers[0] = now - open.last;
+        let arity = event_type.spec().args.len();
+        debug_assert_eq!(arity, args.len() + 1, "{event_type}");
+        for (number, arg) in numbers.iter_mut().skip(1).zip(args) {
+            *number = *arg;
+        }
+        let mut buffer = [0; MAX_TIMED_EVENT_BYTES];
+        if let Ok(n) = encode_event(&mut buffer, event_type, &numbers[..arity]) {
+            open.data.extend_from_slice(&buffer[..n]);
+            open.last = now;
+        }
+    }
+
+    fn close(&mut self) {
+        if let Some(open) = self.open.take() {
+            push_batch(
+                &mut self.bytes,
+                self.generation,
+                open.thread,
+                open.start,
+                &open.data,
+            );
+        }
+    }
+
+    /// Ends the generation: tables, then the end record.
+    pub(crate) fn finish(mut self) -> Vec<u8> {
+        self.close();
+        let mut stacks = Section::new(E::Stacks);
+        for (function, id) in &self.stacks {
+            let name = self.strings.get(function).copied().unwrap_or(0);
+            // One frame: program counter, function, file, line.
+            stacks.push(E::Stack, &[*id, 1, *id, name, 0, 0], &[]);
+        }
+        let mut strings = Section::new(E::Strings);
+        for (text, id) in &self.strings {
+            strings.push(E::String, &[*id, text.len() as u64], text);
+        }
+        for data in stacks.finish().into_iter().chain(strings.finish()) {
+            push_batch(&mut self.bytes, self.generation, None, self.now, &data);
+        }
+        self.bytes.push(E::EndOfGeneration.to_wire());
+        self.bytes
+    }
+}
+
+/// Records of one section, cut into batches.
+#[derive(Clone, Debug)]
+pub(crate) struct Section {
+    marker: E,
+    full: Vec<Vec<u8>>,
+    data: Vec<u8>,
+}
+
+impl Section {
+    pub(crate) const fn new(marker: E) -> Self {
+        Self {
+            marker,
+            full: Vec::new(),
+            data: Vec::new(),
+        }
+    }
+
+    /// Adds a record: its type, numbers and payload.
+    pub(crate) fn push(&mut self, record: E, numbers: &[u64], payload: &[u8]) {
+        let mut bytes = vec![record.to_wire()];
+        for number in numbers {
+            push_number(&mut bytes, *number);
+        }
+        bytes.extend_from_slice(payload);
+        if self.data.len() + bytes.len() > MAX_BATCH_BYTES {
+            self.full.push(std::mem::take(&mut self.data));
+        }
+        if self.data.is_empty() {
+            self.data.push(self.marker.to_wire());
+        }
+        self.data.extend(bytes);
+    }
+
+    pub(crate) fn finish(mut self) -> Vec<Vec<u8>> {
+        if !self.data.is_empty() {
+            self.full.push(self.data);
+        }
+        self.full
+    }
+}
+
+pub(crate) fn push_number(out: &mut Vec<u8>, number: u64) {
+    let mut buffer = [0; 10];
+    // Ten bytes hold any number.
+    let n = varint::write(&mut buffer, number).unwrap_or(0);
+    out.extend_from_slice(&buffer[..n]);
+}
+
+/// Appends a batch.
+pub(crate) fn push_batch(
+    out: &mut Vec<u8>,
+    generation: Generation,
+    thread: Option<ThreadId>,
+    time: u64,
+    data: &[u8],
+) {
+    let header = BatchHeader {
+        experiment: 0,
+        generation,
+        thread,
+        time: Ticks(time),
+        size: data.len(),
+    };
+    let mut buffer = [0; MAX_BATCH_HEADER_BYTES];
+    // The buffer holds any header.
+    let n = header.write(&mut buffer).unwrap_or(0);
+    out.extend_from_slice(&buffer[..n]);
+    out.extend_from_slice(data);
+}
