@@ -71,6 +71,7 @@ pub fn check(root: &Path) -> Outcome<Vec<Finding>> {
     let sources = files::sources(root)?;
     for source in &sources {
         files::check(source, &mut findings);
+        crates::check_unsafe_file(&source.path, &source.text, &mut findings);
         files::check_links(root, source, &mut findings);
     }
     files::check_ratchet(files::RATCHET, &sources, &mut findings);

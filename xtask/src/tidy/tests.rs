@@ -1,7 +1,9 @@
 //! Each rule finds what it is for, and nothing in text that keeps it.
 
 use super::Finding;
-use super::crates::{Package, allowed_dependencies, check_direction, check_reasons};
+use super::crates::{
+    Package, allowed_dependencies, check_direction, check_reasons, check_unsafe_file,
+};
 use super::files::{self, Source, link_targets};
 use super::licences::is_allowed;
 
@@ -126,6 +128,18 @@ fn dependencies_are_argued() {
     check_reasons("Cargo.toml", manifest, &mut findings);
     let found: Vec<_> = findings.iter().map(|f| f.line).collect();
     assert_eq!(found, [8, 10]);
+}
+
+#[test]
+fn unsafe_code_is_in_named_files() {
+    let found = |path: &str| {
+        let mut findings = Vec::new();
+        let text = "//! A.\n#![allow(unsafe_code, reason = \"r\")]\n";
+        check_unsafe_file(path, text, &mut findings);
+        findings.len()
+    };
+    assert_eq!(found("crates/tracer/src/block.rs"), 0);
+    assert_eq!(found("crates/tracer/src/blocks.rs"), 1);
 }
 
 #[test]

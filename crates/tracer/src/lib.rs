@@ -1,0 +1,6 @@
+//! Records what the threads and tasks of a Rust program do, as a Go execution trace.
+#![deny(unsafe_code)]
+
+pub mod block;
+pub mod clock;
+pub mod generation;
