@@ -8,17 +8,23 @@
 #![forbid(unsafe_code)]
 
 mod column;
+mod distribution;
+mod goroutines;
 mod ids;
 mod index;
+mod selection;
 mod span;
 mod state;
 mod store;
 mod symbols;
 
+pub use distribution::Distribution;
+pub use goroutines::{GoroutineAnalysis, GoroutineStats, Group, GroupTimes, Measure, Spells};
 pub use ids::{
     FrameIx, GoroutineIx, PlaceIx, ProcIx, RangeIx, RegionIx, RowIx, StackIx, StringIx, TaskIx,
     ThreadIx,
 };
+pub use selection::{FunctionPattern, Selection};
 pub use span::{Seen, Span};
 pub use state::State;
 pub use store::{

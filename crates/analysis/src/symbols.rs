@@ -76,6 +76,11 @@ impl Symbols {
         Some(self.frame(*frame).function)
     }
 
+    /// All strings, by index.
+    pub fn strings(&self) -> impl ExactSizeIterator<Item = Text<'_>> {
+        (0..self.string_ends.len()).map(|index| self.string(StringIx::new(index)))
+    }
+
     /// How many strings there are; the first is the empty one.
     #[must_use]
     pub fn string_count(&self) -> usize {

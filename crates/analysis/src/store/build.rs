@@ -264,7 +264,9 @@ impl Builder {
         if self.goroutines[goroutine.index()].function == 0
             && let Some(stack) = own_stack
         {
+            // A stack that could not be walked has one frame without a function.
             let root = self.interner.symbols().root(stack);
+            let root = root.filter(|function| *function != EMPTY);
             self.goroutines[goroutine.index()].function = StringIx::pack(root);
         }
         // 2. The cause.

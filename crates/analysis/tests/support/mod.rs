@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
+pub(crate) mod syscalls;
+
 use std::{fs, path::PathBuf};
 
 use exectrace_analysis::Store;
