@@ -92,26 +92,48 @@ impl Changes {
         // 2. Forget those who did not live to see this generation.
         self.prune(&standing);
         // 3. Apply, goroutine by goroutine in the order of their sequences.
-        self.events += count;
-        self.bytes += bytes.len() as u64;
-        self.collections.extend(collections);
+        let mut changes = Self {
+            events: count,
+            bytes: bytes.len() as u64,
+            collections,
+            ..Self::default()
+        };
         let name = |id: u64| strings.get(&id).map_or(Vec::new(), |text| text.to_vec());
         for ((goroutine, _), steps) in steps.regions {
-            let regions = self.regions.entry(goroutine).or_default();
+            let regions = changes.regions.entry(goroutine).or_default();
             for step in steps {
                 regions.apply(step, name);
             }
         }
         for (id, parent, text) in steps.tasks_begun {
             let name = name(text);
-            self.tasks_begun.insert(id, Task { parent, name });
+            changes.tasks_begun.insert(id, Task { parent, name });
         }
         for id in steps.tasks_ended {
-            if self.tasks_begun.remove(&id).is_none() {
-                self.tasks_ended.push(id);
-            }
+            changes.end_task(id);
         }
+        self.join(changes);
         Ok(standing)
+    }
+
+    /// Adds what changed after this.
+    pub(crate) fn join(&mut self, later: Self) {
+        self.events += later.events;
+        self.bytes += later.bytes;
+        self.collections.extend(later.collections);
+        for (goroutine, regions) in later.regions {
+            self.regions.entry(goroutine).or_default().join(regions);
+        }
+        for id in later.tasks_ended {
+            self.end_task(id);
+        }
+        self.tasks_begun.extend(later.tasks_begun);
+    }
+
+    fn end_task(&mut self, id: TaskId) {
+        if self.tasks_begun.remove(&id).is_none() {
+            self.tasks_ended.push(id);
+        }
     }
 
     /// Forgets what belongs to goroutines that are not there when a generation begins, but for the
@@ -143,12 +165,23 @@ impl Regions {
                 self.begun.push(Region { task, name });
             }
             Step::RegionEnd(task, text) => {
-                if self.begun.pop().is_none() {
-                    let name = name(text);
-                    self.ended.push(Region { task, name });
-                }
+                let name = name(text);
+                self.end(Region { task, name });
             }
         }
+    }
+
+    fn end(&mut self, region: Region) {
+        if self.begun.pop().is_none() {
+            self.ended.push(region);
+        }
+    }
+
+    fn join(&mut self, later: Self) {
+        for region in later.ended {
+            self.end(region);
+        }
+        self.begun.extend(later.begun);
     }
 }
 

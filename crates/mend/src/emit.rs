@@ -8,6 +8,8 @@ use exectrace_wire::{
     varint,
 };
 
+use crate::clock::Clock;
+
 /// A generation that grows.
 ///
 /// Events get strictly increasing times in the order of the calls, whatever their threads, and a
@@ -35,13 +37,17 @@ struct Open {
 }
 
 impl Emitter {
-    /// Begins a generation with the data of its clock records.
-    pub(crate) fn new(generation: u64, frequency: u64, sync: &(Ticks, Vec<u8>)) -> Self {
+    /// Begins a generation with its clock records.
+    pub(crate) fn new(generation: u64, clock: Clock) -> Self {
         let mut emitter = Self {
             generation: Generation(generation),
             bytes: Vec::new(),
-            now: sync.0.0,
-            step: frequency.div_ceil(1_000_000_000).saturating_mul(2).max(2),
+            now: clock.time.0,
+            step: clock
+                .frequency
+                .div_ceil(1_000_000_000)
+                .saturating_mul(2)
+                .max(2),
             open: None,
             strings: BTreeMap::new(),
             stacks: BTreeMap::new(),
@@ -50,8 +56,8 @@ impl Emitter {
             &mut emitter.bytes,
             emitter.generation,
             None,
-            sync.0.0,
-            &sync.1,
+            clock.time.0,
+            &clock.to_records(),
         );
         emitter
     }

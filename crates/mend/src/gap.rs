@@ -11,14 +11,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use exectrace_wire::{EventType as E, GoStatus, GoroutineId, ProcId, ProcStatus, ThreadId};
+use exectrace_wire::{EventType as E, GoStatus, GoroutineId, ProcId, ProcStatus, ThreadId, Ticks};
 
 use crate::{
     changes::Changes,
     emit::Emitter,
     error::MendError,
     loss::{LOSS_CATEGORY, LOSS_REASON, Loss},
-    standing::{Goroutine, Proc, Standing},
+    standing::{Proc, Standing},
 };
 
 /// The goroutine that stands for the gap: no program has as many.
@@ -35,9 +35,12 @@ const NO_THREAD: u64 = ThreadId::WIRE_NONE;
 /// program.
 #[derive(Clone, Debug)]
 pub struct Gap {
-    before: Standing,
+    /// None before the first generation of the trace.
+    before: Option<Standing>,
     changes: Changes,
     generations: u64,
+    /// Some of the lost generations were never seen: what they changed is not known.
+    unseen: bool,
 }
 
 impl Gap {
@@ -50,10 +53,30 @@ impl Gap {
         let mut changes = Changes::default();
         let before = changes.add(generation)?;
         Ok(Self {
-            before,
+            before: Some(before),
             changes,
             generations: 1,
+            unseen: false,
         })
+    }
+
+    /// Begins with a number of generations that nobody has seen, with a number of events, after the
+    /// last one that is in the trace, if there is one.
+    ///
+    /// All goroutines end in such a gap and begin again: nobody knows which regions they left.
+    ///
+    /// # Errors
+    ///
+    /// [`MendError`] if the bytes are not one whole generation.
+    pub fn unseen(last: Option<&[u8]>, generations: u64, events: u64) -> Result<Self, MendError> {
+        let mut gap = Self {
+            before: last.map(Standing::at_end).transpose()?,
+            changes: Changes::default(),
+            generations: 0,
+            unseen: true,
+        };
+        gap.widen_unseen(generations, events);
+        Ok(gap)
     }
 
     /// Adds the generation after the last one that was lost.
@@ -64,6 +87,23 @@ impl Gap {
     pub fn widen(&mut self, generation: &[u8]) -> Result<(), MendError> {
         self.generations += 1;
         self.changes.add(generation).map(drop)
+    }
+
+    /// Adds generations that nobody has seen.
+    pub fn widen_unseen(&mut self, generations: u64, events: u64) {
+        self.generations += generations;
+        self.changes.events += events;
+        self.unseen = true;
+    }
+
+    /// Adds a gap that begins where this one ends.
+    pub fn join(&mut self, later: Self) {
+        self.generations += later.generations;
+        self.unseen |= later.unseen;
+        if let Some(before) = &later.before {
+            self.changes.prune(before);
+        }
+        self.changes.join(later.changes);
     }
 
     /// What is lost.
@@ -78,7 +118,8 @@ impl Gap {
     }
 
     /// The generation to write instead of the lost ones: between the one before the gap, which MUST
-    /// be in the trace, and `next`, if there is one. Its number is that of the first lost one.
+    /// be in the trace, and `next`, if there is one. Its number is that of the first lost one. Empty
+    /// if nothing is known of any time: neither what was before nor what comes next.
     ///
     /// # Errors
     ///
@@ -88,16 +129,22 @@ impl Gap {
         let after = next
             .map(|bytes| Standing::read(bytes, |_| Ok(())))
             .transpose()?;
-        let mut play = Play::new(&self.before);
-        play.halt(&self.before);
+        let before = self.before.take();
+        let Some(before) = before.or_else(|| after.as_ref().map(Standing::just_before)) else {
+            return Ok(Vec::new());
+        };
+        let procs = after.iter().flat_map(|after| after.procs.keys());
+        let stage = before.procs.keys().chain(procs).next().copied();
+        let mut play = Play::new(&before, stage.unwrap_or(ProcId(0)));
+        play.halt(&before);
         play.give_notice(&message);
         if let Some(after) = &after {
             self.changes.prune(after);
             play.emitter
                 .advance_to(after.start.0, play.events_to(after));
             play.catch_up(&self.changes);
-            play.bury(&self.before, after, &self.changes);
-            play.raise(&self.before, after, &self.changes);
+            play.bury(after, &self.changes, self.unseen);
+            play.raise(after, &self.changes);
             play.dispatch(after, &self.changes);
         }
         Ok(play.emitter.finish())
@@ -126,16 +173,15 @@ struct Play {
 }
 
 impl Play {
-    fn new(before: &Standing) -> Self {
-        let mut emitter = Emitter::new(before.generation, before.frequency, &before.sync);
+    fn new(before: &Standing, stage: ProcId) -> Self {
+        let mut emitter = Emitter::new(before.generation, before.clock);
         emitter.advance_to(before.start.0, 0);
         let reason = emitter.string(LOSS_REASON.as_bytes());
-        let stage = before.procs.keys().next().copied();
         Self {
             emitter,
             goroutines: BTreeMap::new(),
             procs: BTreeMap::new(),
-            stage: stage.unwrap_or(ProcId(0)),
+            stage,
             reason,
             assisting: before
                 .goroutines
@@ -243,29 +289,26 @@ impl Play {
     }
 
     /// Ends the goroutines that ended in the gap.
-    fn bury(&mut self, before: &Standing, after: &Standing, changes: &Changes) {
+    fn bury(&mut self, after: &Standing, changes: &Changes, all: bool) {
         self.enter();
-        for (g, goroutine) in &before.goroutines {
-            if !after.goroutines.contains_key(g) {
-                self.wake(*g);
-                self.start(WRITER, *g);
-                let gone = Goroutine {
-                    assisting: false,
-                    ..*goroutine
-                };
-                self.perform(WRITER, *g, &gone, changes);
+        let goroutines: Vec<GoroutineId> = self.goroutines.keys().copied().collect();
+        for g in goroutines {
+            if g != STAND_IN && (all || !after.goroutines.contains_key(&g)) {
+                self.wake(g);
+                self.start(WRITER, g);
+                self.perform(WRITER, g, false, changes);
                 self.emitter.event(WRITER, E::GoDestroy, &[]);
+                self.goroutines.remove(&g);
             }
         }
         self.leave();
     }
 
     /// Creates the goroutines that began in the gap, and lets those wait, or not, that do after it.
-    fn raise(&mut self, before: &Standing, after: &Standing, changes: &Changes) {
+    fn raise(&mut self, after: &Standing, changes: &Changes) {
         self.enter();
         for (&g, goroutine) in &after.goroutines {
-            let known = before.goroutines.get(&g);
-            if known.is_none() {
+            if !self.goroutines.contains_key(&g) {
                 let waits = goroutine.status == GoStatus::Waiting;
                 let event_type = if waits {
                     E::GoCreateBlocked
@@ -286,7 +329,7 @@ impl Play {
                 {
                     self.wake(g);
                     self.start(WRITER, g);
-                    self.perform(WRITER, g, goroutine, changes);
+                    self.perform(WRITER, g, goroutine.assisting, changes);
                     if target == GoStatus::Waiting {
                         self.block(WRITER, g);
                     } else {
@@ -367,19 +410,13 @@ impl Play {
     fn run(&mut self, m: Option<ThreadId>, g: GoroutineId, after: &Standing, changes: &Changes) {
         self.start(m, g);
         if let Some(goroutine) = after.goroutines.get(&g) {
-            self.perform(m, g, goroutine, changes);
+            self.perform(m, g, goroutine.assisting, changes);
         }
     }
 
     /// What a goroutine does that runs, of what changed in the gap.
-    fn perform(
-        &mut self,
-        m: Option<ThreadId>,
-        g: GoroutineId,
-        target: &Goroutine,
-        changes: &Changes,
-    ) {
-        match (self.assisting.contains(&g), target.assisting) {
+    fn perform(&mut self, m: Option<ThreadId>, g: GoroutineId, assists: bool, changes: &Changes) {
+        match (self.assisting.contains(&g), assists) {
             (true, false) => {
                 self.assisting.remove(&g);
                 self.emitter.event(m, E::GCMarkAssistEnd, &[]);
@@ -502,6 +539,20 @@ impl Play {
 }
 
 impl Standing {
+    /// Right before a generation, of which nothing is known but the time.
+    fn just_before(&self) -> Self {
+        // A time of 0 counts as none.
+        let before = self.clock.microsecond().min(self.start.0 / 2);
+        let start = Ticks(self.start.0 - before);
+        Self {
+            generation: self.generation.saturating_sub(1).max(1),
+            start,
+            clock: self.clock.at(start),
+            goroutines: BTreeMap::new(),
+            procs: BTreeMap::new(),
+        }
+    }
+
     /// The goroutines of a status by the thread that they are on.
     fn on_threads(&self, status: GoStatus) -> BTreeMap<ThreadId, GoroutineId> {
         self.goroutines

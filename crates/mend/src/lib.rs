@@ -9,7 +9,9 @@
 #![forbid(unsafe_code)]
 
 mod changes;
+mod clock;
 mod emit;
+mod ending;
 mod error;
 mod gap;
 pub mod layout;

@@ -8,13 +8,13 @@
 use std::collections::BTreeMap;
 
 use exectrace_wire::{
-    BatchKind, EventType as E, GoStatus, GoroutineId, ProcId, ProcStatus, RawEvent, SyncRecords,
-    ThreadId, Ticks,
+    BatchKind, EventType as E, GoStatus, GoroutineId, ProcId, ProcStatus, RawEvent, ThreadId, Ticks,
 };
 
 use crate::{
+    clock::Clock,
     error::{MendError, MendErrorKind},
-    walk::{Batch, Batches, VERSION, events},
+    walk::{Batch, Batches, events},
 };
 
 /// A goroutine when the generation begins.
@@ -41,10 +41,8 @@ pub(crate) struct Standing {
     pub(crate) generation: u64,
     /// The generation's smallest time.
     pub(crate) start: Ticks,
-    /// The data of the generation's clock records, and their batch's time.
-    pub(crate) sync: (Ticks, Vec<u8>),
-    /// Clock units per second.
-    pub(crate) frequency: u64,
+    /// The generation's clock records.
+    pub(crate) clock: Clock,
     pub(crate) goroutines: BTreeMap<GoroutineId, Goroutine>,
     pub(crate) procs: BTreeMap<ProcId, Proc>,
 }
@@ -58,8 +56,7 @@ impl Standing {
         let mut statuses = Statuses::default();
         let mut start = None::<Ticks>;
         let mut generation = 0;
-        let mut sync = None;
-        let mut frequency = None;
+        let mut clock = None;
         for batch in Batches::new(bytes) {
             let batch = batch?;
             start = Some(start.map_or(batch.header.time, |t| t.min(batch.header.time)));
@@ -69,8 +66,7 @@ impl Standing {
                     events(&batch, |event| statuses.event(batch.header.thread, event))?;
                 }
                 BatchKind::Sync => {
-                    frequency = frequency_of(&batch)?.or(frequency);
-                    sync = Some((batch.header.time, batch.data.to_vec()));
+                    clock = Clock::read(&batch)?.or(clock);
                 }
                 _ => {}
             }
@@ -80,22 +76,11 @@ impl Standing {
         Ok(Self {
             generation,
             start: start.ok_or_else(|| missing(E::EventBatch))?,
-            sync: sync.ok_or_else(|| missing(E::Sync))?,
-            frequency: frequency.ok_or_else(|| missing(E::Frequency))?,
+            clock: clock.ok_or_else(|| missing(E::Sync))?,
             goroutines: statuses.goroutines,
             procs: statuses.procs,
         })
     }
-}
-
-fn frequency_of(batch: &Batch<'_>) -> Result<Option<u64>, MendError> {
-    let wrong = |error| MendErrorKind::Record(error).at(batch.offset);
-    for record in SyncRecords::new(VERSION, batch.data).map_err(wrong)? {
-        if let exectrace_wire::SyncRecord::Frequency(frequency) = record.map_err(wrong)? {
-            return Ok(Some(frequency));
-        }
-    }
-    Ok(None)
 }
 
 #[derive(Clone, Debug, Default)]

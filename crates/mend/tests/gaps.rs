@@ -5,35 +5,16 @@ use std::collections::BTreeSet;
 use exectrace_mend::{Gap, LOSS_CATEGORY, Loss};
 use exectrace_reader::{EventKind, Reader};
 use exectrace_testkit::{
-    Layout, Piece, Rng,
+    Rng,
     go::{Question, ask},
     sim::{Size, simulate},
 };
 use exectrace_validate::{Rule, Severity, Validator};
-use exectrace_wire::{BatchKind, EventType, Frame, HEADER_LEN, Version, decode_event, parse_frame};
+use exectrace_wire::{BatchKind, EventType, Frame, Version, decode_event, parse_frame};
 
-/// The generations of a trace, each whole.
-fn generations(layout: &Layout) -> Vec<Vec<u8>> {
-    let mut generations = vec![Vec::new()];
-    for piece in &layout.pieces {
-        let one = Layout {
-            version: layout.version,
-            pieces: vec![piece.clone()],
-        };
-        let last = generations.last_mut().unwrap();
-        last.extend_from_slice(&one.to_bytes()[HEADER_LEN..]);
-        if matches!(piece, Piece::EndOfGeneration) {
-            generations.push(Vec::new());
-        }
-    }
-    generations.retain(|generation| !generation.is_empty());
-    generations
-}
-
-/// Whether a generation states all procs, as ours do. Go's leaves out those in system calls that
-/// nobody came by.
-fn states_all_procs(generation: &[u8]) -> bool {
-    let mut procs = BTreeSet::new();
+/// Events of a generation by type, with their first number that is no time.
+fn events(generation: &[u8]) -> BTreeSet<(EventType, u64)> {
+    let mut events = BTreeSet::new();
     let mut rest = generation;
     while let Ok(Some((Frame::Batch(header), length))) = parse_frame(rest) {
         let data = &rest[length..length + header.size];
@@ -41,14 +22,27 @@ fn states_all_procs(generation: &[u8]) -> bool {
         if header.classify(Version::Go126, data) == BatchKind::Events {
             let mut data = data;
             while let Ok((event, length)) = decode_event(data) {
-                if event.event_type == EventType::ProcStatus {
-                    procs.insert(event.args()[1]);
-                }
+                events.insert((event.event_type, event.padded_args()[1]));
                 data = &data[length..];
             }
         }
     }
-    procs.len() == SIZE.procs
+    events
+}
+
+/// Whether a generation states all procs, as ours do. Go's leaves out those in system calls that
+/// nobody came by.
+fn states_all_procs(generation: &[u8]) -> bool {
+    let events = events(generation);
+    let stated = |event: &&(EventType, u64)| event.0 == EventType::ProcStatus;
+    events.iter().filter(stated).count() == SIZE.procs
+}
+
+/// Whether garbage was collected: collections are counted, and nobody can count what was not seen.
+fn collects(generation: &[u8]) -> bool {
+    use EventType::{GCActive, GCBegin, GCEnd};
+    let mut events = events(generation).into_iter();
+    events.any(|(event_type, _)| [GCActive, GCBegin, GCEnd].contains(&event_type))
 }
 
 /// A trace without the generations that `lost` names by index, bridged; and the losses.
@@ -120,7 +114,7 @@ const SIZE: Size = Size {
 fn bridged_traces_are_valid() {
     let mut bridges = 0;
     for seed in 0..400 {
-        let generations = generations(&simulate(seed, SIZE).layout);
+        let generations = simulate(seed, SIZE).layout.generations();
         let mut rng = Rng::new(seed);
         let mut lost = vec![false; generations.len()];
         for i in 1..lost.len() {
@@ -140,10 +134,62 @@ fn bridged_traces_are_valid() {
 }
 
 #[test]
+fn gaps_that_nobody_has_seen_are_bridged() {
+    let mut bridges = 0;
+    for seed in 0..400 {
+        let generations = simulate(seed, SIZE).layout.generations();
+        let mut rng = Rng::new(seed);
+        let mut trace = Version::Go126.header().to_vec();
+        let mut last: Option<&[u8]> = None;
+        let mut gap: Option<Gap> = None;
+        for generation in &generations {
+            let sound = states_all_procs(generation) && !collects(generation);
+            let lost = sound && last.is_none_or(states_all_procs) && rng.one_in(2);
+            match (&mut gap, lost) {
+                (None, true) => gap = Some(Gap::unseen(last, 1, 7).unwrap()),
+                (Some(gap), true) if rng.one_in(2) => gap.widen(generation).unwrap(),
+                (Some(gap), true) => gap.widen_unseen(1, 7),
+                (Some(_), false) if !states_all_procs(generation) => {
+                    // It cannot come after a gap, and nothing can that comes after it.
+                    break;
+                }
+                (_, false) => {
+                    if let Some(gap) = gap.take() {
+                        bridges += 1;
+                        trace.extend(gap.bridge(Some(generation), "test").unwrap());
+                    }
+                    trace.extend(generation);
+                    last = Some(generation);
+                }
+            }
+        }
+        if last.is_none() {
+            continue;
+        }
+        let found = read(&trace).unwrap_or_else(|error| panic!("seed {seed}: {error}"));
+        assert!(
+            found
+                .broken
+                .iter()
+                .all(|rule| rule.severity() < Severity::Go),
+            "seed {seed}: {:?}",
+            found.broken
+        );
+    }
+    assert!(bridges > 300, "{bridges} bridges prove too little");
+}
+
+#[test]
+fn a_gap_without_anything_around_it_is_empty() {
+    let gap = Gap::unseen(None, 3, 100).unwrap();
+    assert_eq!(gap.bridge(None, "test").unwrap(), []);
+}
+
+#[test]
 #[ignore = "asks Go, which it may have to install; continuous integration runs it"]
 fn go_agrees() {
     for seed in 0..5 {
-        let generations = generations(&simulate(seed, SIZE).layout);
+        let generations = simulate(seed, SIZE).layout.generations();
         let mut lost = vec![false; generations.len()];
         for i in 1..lost.len() {
             lost[i] = lost[i - 1] ^ states_all_procs(&generations[i]);

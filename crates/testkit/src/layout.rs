@@ -167,6 +167,24 @@ impl Layout {
         out
     }
 
+    /// The bytes of each generation, with its end record; what follows the last one is left out.
+    #[must_use]
+    pub fn generations(&self) -> Vec<Vec<u8>> {
+        let ended = self
+            .pieces
+            .split_inclusive(|piece| matches!(piece, Piece::EndOfGeneration))
+            .filter(|pieces| pieces.ends_with(&[Piece::EndOfGeneration]));
+        ended
+            .map(|pieces| {
+                let layout = Self {
+                    version: self.version,
+                    pieces: pieces.to_vec(),
+                };
+                layout.to_bytes().split_off(HEADER_LEN)
+            })
+            .collect()
+    }
+
     /// The batches, in file order.
     pub fn batches_mut(&mut self) -> impl Iterator<Item = &mut Batch> {
         self.pieces.iter_mut().filter_map(|piece| match piece {
