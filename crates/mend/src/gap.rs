@@ -86,7 +86,9 @@ impl Gap {
     /// As [`Gap::new`]; the generation is counted all the same.
     pub fn widen(&mut self, generation: &[u8]) -> Result<(), MendError> {
         self.generations += 1;
-        self.changes.add(generation).map(drop)
+        let began = self.changes.add(generation)?;
+        self.before.get_or_insert_with(|| began.just_before());
+        Ok(())
     }
 
     /// Adds generations that nobody has seen.
@@ -102,6 +104,7 @@ impl Gap {
         self.unseen |= later.unseen;
         if let Some(before) = &later.before {
             self.changes.prune(before);
+            self.before.get_or_insert_with(|| before.just_before());
         }
         self.changes.join(later.changes);
     }

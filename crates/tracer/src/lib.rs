@@ -4,3 +4,4 @@
 pub mod block;
 pub mod clock;
 pub mod generation;
+pub mod sink;
