@@ -5,3 +5,4 @@ pub mod block;
 pub mod clock;
 pub mod generation;
 pub mod sink;
+pub mod stack;

@@ -1,0 +1,222 @@
+//! Frames of this program: functions, lines, inlined calls, what is left out, and what is remembered.
+#![allow(unsafe_code, reason = "libraries are loaded")]
+
+use super::super::walk::{Captured, Here, capture};
+use super::*;
+
+/// The names and lines of a stack.
+fn described(symboliser: &mut Symboliser, addresses: &[usize]) -> Vec<(String, String, u32)> {
+    let mut frames = vec![];
+    symboliser.stack(addresses, &mut frames);
+    frames
+        .iter()
+        .map(|frame| {
+            let name = |id| symboliser.name(id).to_owned();
+            (name(frame.function), name(frame.file), frame.line)
+        })
+        .collect()
+}
+
+/// An address in here, and its line.
+#[inline(always)]
+fn inner() -> (usize, u32) {
+    let mut stack = Captured::new();
+    let (here, line) = (Here::now(), line!());
+    capture(here, &mut stack);
+    (stack.addresses()[0], line)
+}
+
+#[inline(always)]
+fn middle() -> ((usize, u32), u32) {
+    (inner(), line!())
+}
+
+#[inline(never)]
+fn outer() -> ((usize, u32), u32, u32) {
+    let (inner, middle) = middle();
+    (inner, middle, line!() - 1)
+}
+
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+#[test]
+fn inlined_calls_are_frames() {
+    let ((address, inner_line), middle_line, outer_line) = outer();
+    let mut symboliser = Symboliser::new(Own::default());
+    let frames = described(&mut symboliser, &[address]);
+    // Here::now itself is inlined, too. Without full debug information the inlined have short names.
+    let expected = [
+        ("inner", inner_line),
+        ("middle", middle_line),
+        ("outer", outer_line),
+    ];
+    let found: Vec<_> = frames[1..]
+        .iter()
+        .map(|(function, _, line)| (function.rsplit("::").next().unwrap(), *line))
+        .collect();
+    assert_eq!(found, expected);
+    assert!(frames[0].0.ends_with("now"), "{frames:?}");
+    assert_eq!(frames[3].0, "exectrace::stack::symbolise::tests::outer");
+    assert!(
+        frames[1..]
+            .iter()
+            .all(|(_, file, _)| file.ends_with("symbolise/tests.rs"))
+    );
+
+    let mut frames = vec![];
+    symboliser.stack(&[address], &mut frames);
+    let pcs: Vec<u64> = frames.iter().map(|f| f.pc).collect();
+    let expected: Vec<u64> = (0..4).map(|depth| address as u64 | depth << 48).collect();
+    assert_eq!(pcs, expected);
+}
+
+#[cfg(all(
+    target_os = "linux",
+    any(target_arch = "x86_64", target_arch = "aarch64")
+))]
+#[test]
+fn the_tracers_own_frames_are_left_out_at_the_leaf() {
+    let ((own, _), ..) = outer();
+    let program = libc::getpid as unsafe extern "C" fn() -> _ as usize + 1;
+    let library = std::thread::current as fn() -> std::thread::Thread as usize + 1;
+    let mut symboliser = Symboliser::new(Own::default());
+    let (program_frames, library_frames) = (
+        described(&mut symboliser, &[program]),
+        described(&mut symboliser, &[library]),
+    );
+    let is_library = |f: &(String, String, u32)| f.1.contains("/library/std/");
+    assert!(library_frames.iter().all(is_library), "{library_frames:?}");
+
+    let mut symboliser = Symboliser::new(Own::TRACER);
+    // Only at the leaf.
+    let frames = described(&mut symboliser, &[own, program, own]);
+    assert_eq!(frames[..program_frames.len()], program_frames);
+    assert_eq!(frames.len(), program_frames.len() + 4);
+    // With the standard library's in between, but not with the one that the program called.
+    let frames = described(&mut symboliser, &[own, library, own, library, program]);
+    let expected = [library_frames, program_frames].concat();
+    assert_eq!(frames, expected);
+    // Unless there would be nothing left.
+    assert_eq!(described(&mut symboliser, &[own]).len(), 4);
+}
+
+/// What starts threads is left out at the root, and so is what is no code.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+#[test]
+fn the_root_ends_where_the_program_does() {
+    let addresses = std::thread::spawn(|| {
+        super::super::bounds::prepare_thread();
+        let mut stack = Captured::new();
+        super::super::walk::capture_by_tables(Here::now(), &mut stack);
+        stack.addresses().to_vec()
+    })
+    .join()
+    .unwrap();
+    let mut symboliser = Symboliser::new(Own::default());
+    let mut all = vec![];
+    for address in &addresses {
+        all.extend(described(&mut symboliser, &[*address]));
+    }
+    let is_start = |f: &(String, String, u32)| f.0.contains("__rust_begin_short_backtrace");
+    let start = all.iter().position(is_start).unwrap();
+    assert!(start >= 1 && start + 3 < all.len(), "{all:?}");
+    assert_eq!(described(&mut symboliser, &addresses), all[..start]);
+
+    let local = 0u64;
+    let no_code = (&raw const local).addr();
+    let garbage = [addresses[0], no_code, addresses[0], no_code, 4097];
+    let frames = described(&mut symboliser, &garbage);
+    assert_eq!(frames.len() % 2, 1, "{frames:?}");
+    assert_eq!(frames[frames.len() / 2].0, "[unknown]");
+    // Unless there would be nothing left.
+    let unknown = ("[unknown]".to_owned(), "[unknown]".to_owned(), 1);
+    assert_eq!(described(&mut symboliser, &[no_code]), [unknown]);
+    assert_eq!(described(&mut symboliser, &[]), []);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn without_debug_information_there_are_symbols_or_offsets() {
+    let mut symboliser = Symboliser::new(Own::default());
+    let address = libc::getpid as unsafe extern "C" fn() -> _ as usize + 1;
+    let frames = described(&mut symboliser, &[address]);
+    let (function, file, line) = frames.last().unwrap();
+    assert!(
+        function.contains("getpid") || function.contains("+0x"),
+        "{frames:?}"
+    );
+    assert!(!file.is_empty() && *line >= 1, "{frames:?}");
+
+    // A file that is not there.
+    let module = Module::new(
+        "gone/lib.so".into(),
+        0x1000,
+        std::iter::once(0x1000..0x3000).collect(),
+    );
+    let mut symboliser = Symboliser::of_modules(vec![module], Own::default());
+    let expected = ("lib.so+0x1000".to_owned(), "gone/lib.so".to_owned(), 1);
+    assert_eq!(described(&mut symboliser, &[0x2001]), [expected]);
+    assert_eq!(described(&mut symboliser, &[0x3001])[0].0, "[unknown]");
+    // The return address of a call at the very end of the code.
+    assert_eq!(described(&mut symboliser, &[0x3000])[0].0, "lib.so+0x1fff");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn libraries_that_come_later_are_seen_in_the_next_generation() {
+    let mut symboliser = Symboliser::new(Own::default());
+    symboliser.begin_generation();
+    // SAFETY: libm's initialization does nothing that could matter here, and the handle is not used
+    // after it is closed.
+    let (library, cosine) = unsafe {
+        let library = libc::dlopen(c"libBrokenLocale.so.1".as_ptr(), libc::RTLD_NOW);
+        if library.is_null() {
+            return; // Not glibc.
+        }
+        (
+            library,
+            libc::dlsym(library, c"__ctype_get_mb_cur_max".as_ptr()),
+        )
+    };
+    assert!(!cosine.is_null());
+    let address = cosine.addr() + 1;
+    assert_eq!(
+        described(&mut symboliser, &[address + (1 << 40)])[0].0,
+        "[unknown]"
+    );
+    let forgot = symboliser.begin_generation();
+    let frames = described(&mut symboliser, &[address]);
+    assert!(
+        frames[0].1.contains("libBrokenLocale"),
+        "{frames:?} {forgot}"
+    );
+    // SAFETY: as above.
+    unsafe { libc::dlclose(library) };
+    assert!(symboliser.begin_generation(), "a library is gone");
+    assert_eq!(described(&mut symboliser, &[address])[0].0, "[unknown]");
+}
+
+#[test]
+fn what_is_known_is_bounded_and_meanwhile_kept() {
+    let mut symboliser = Symboliser::of_modules(vec![], Own::default());
+    symboliser.max_addresses = 100;
+    let addresses: Vec<usize> = (0..100).map(|n| 0x1000 + n).collect();
+    let before = described(&mut symboliser, &addresses);
+    assert!(!symboliser.begin_generation());
+    assert_eq!(symboliser.known.len(), 100);
+    assert_eq!(described(&mut symboliser, &addresses), before);
+    assert_eq!(symboliser.frames.len(), 100);
+    described(&mut symboliser, &[5]);
+    assert!(symboliser.begin_generation());
+    assert_eq!((symboliser.known.len(), symboliser.names()), (0, 0));
+    assert_eq!(described(&mut symboliser, &addresses), before);
+}
+
+#[test]
+fn stacks_are_cut_to_what_a_trace_takes() {
+    let mut symboliser = Symboliser::of_modules(vec![], Own::default());
+    let addresses: Vec<usize> = (0..200).map(|n| 0x1000 + n).collect();
+    let mut frames = vec![];
+    symboliser.stack(&addresses, &mut frames);
+    symboliser.stack(&addresses, &mut frames);
+    assert_eq!(frames.len(), 2 * MAX_STACK_FRAMES);
+}
