@@ -108,7 +108,12 @@ impl Column {
 pub(crate) struct TimeColumn {
     distances: Vec<u32>,
     epochs: Vec<Epoch>,
+    /// The epoch of the first time of each block; empty while the column grows.
+    epoch_of_block: Vec<u32>,
 }
+
+/// How many times have their epoch looked up together.
+const BLOCK: usize = 1024;
 
 #[derive(Clone, Copy, Debug)]
 struct Epoch {
@@ -149,11 +154,37 @@ impl TimeColumn {
     /// If there is none.
     #[inline]
     pub(crate) fn get(&self, at: usize) -> Time {
-        let epoch = match self.epochs.as_slice() {
-            [only] => only,
-            epochs => &epochs[epochs.partition_point(|epoch| epoch.first <= at) - 1],
+        let block = at / BLOCK;
+        let low = self
+            .epoch_of_block
+            .get(block)
+            .map_or(0, |epoch| *epoch as usize);
+        let high = match self.epoch_of_block.get(block + 1) {
+            Some(epoch) => *epoch as usize,
+            None => self.epochs.len() - 1,
         };
-        Time(epoch.start + i64::from(self.distances[at]))
+        let epoch = if low == high {
+            low
+        } else {
+            let later = &self.epochs[low + 1..=high];
+            low + later.partition_point(|epoch| epoch.first <= at)
+        };
+        Time(self.epochs[epoch].start + i64::from(self.distances[at]))
+    }
+
+    /// Makes looking up faster, when no more times will come.
+    pub(crate) fn seal(&mut self) {
+        let mut epoch = 0;
+        for first in (0..self.distances.len()).step_by(BLOCK) {
+            while self
+                .epochs
+                .get(epoch + 1)
+                .is_some_and(|next| next.first <= first)
+            {
+                epoch += 1;
+            }
+            self.epoch_of_block.push(epoch as u32);
+        }
     }
 
     /// Inserts `count` times that are the start of the epoch which begins at the index.
@@ -173,7 +204,9 @@ impl TimeColumn {
 
     /// Bytes that the times take up.
     pub(crate) fn bytes(&self) -> usize {
-        4 * self.distances.len() + size_of::<Epoch>() * self.epochs.len()
+        size_of_val(&self.distances[..])
+            + size_of_val(&self.epochs[..])
+            + size_of_val(&self.epoch_of_block[..])
     }
 }
 
@@ -225,6 +258,31 @@ mod tests {
         for (at, time) in times.into_iter().enumerate() {
             assert_eq!(column.get(at), Time(time));
         }
+    }
+
+    #[test]
+    fn a_sealed_column_has_the_same_times() {
+        let mut column = TimeColumn::default();
+        let mut time = 0i64;
+        let times: Vec<Time> = (0..5 * BLOCK as i64)
+            .map(|at| {
+                // Blocks with no, one and many starts of epochs.
+                let step = if at % 700 == 0 || (3000..3100).contains(&at) {
+                    5_000_000_000
+                } else {
+                    at
+                };
+                time += step;
+                Time(time)
+            })
+            .collect();
+        times.iter().for_each(|time| column.push(*time));
+        let found = |column: &TimeColumn| (0..times.len()).map(|at| column.get(at)).collect();
+        let unsealed: Vec<Time> = found(&column);
+        assert_eq!(unsealed, times);
+        column.seal();
+        let sealed: Vec<Time> = found(&column);
+        assert_eq!(sealed, times);
     }
 
     #[test]

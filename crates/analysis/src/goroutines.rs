@@ -38,10 +38,14 @@ impl Measure {
     /// What an interval is spent on.
     #[must_use]
     pub fn of(interval: &Interval) -> Self {
-        match interval.state {
+        Self::of_state(interval.state, interval.reason)
+    }
+
+    fn of_state(state: State, reason: StringIx) -> Self {
+        match state {
             State::Running => Self::Execution,
             State::Runnable => Self::SchedulerWait,
-            State::Waiting => Self::Blocked(interval.reason),
+            State::Waiting => Self::Blocked(reason),
             State::Syscall => Self::Syscall,
             State::SyscallWithoutProc => Self::SyscallWithoutProc,
             State::Unknown => Self::Unknown,
@@ -214,13 +218,14 @@ impl<'a> GoroutineAnalysis<'a> {
             times: Vec::new(),
             ranges: Vec::new(),
         };
-        for interval in self.store.intervals(goroutine) {
-            if interval.state == State::Running && stats.first_run.is_none() {
-                stats.first_run = Some(interval.seen.span.start);
+        for phase in self.store.phases(goroutine) {
+            if phase.state == State::Running && stats.first_run.is_none() {
+                stats.first_run = Some(phase.seen.span.start);
             }
-            if self.selection.touches(interval.seen.span) {
-                let nanos = self.selection.clip(interval.seen).span.nanos();
-                spells_of(&mut stats.times, Measure::of(&interval)).add(nanos);
+            if self.selection.touches(phase.seen.span) {
+                let nanos = self.selection.clip(phase.seen).span.nanos();
+                let measure = Measure::of_state(phase.state, phase.reason);
+                spells_of(&mut stats.times, measure).add(nanos);
             }
         }
         for range in self.ranges_of(goroutine) {
@@ -233,6 +238,34 @@ impl<'a> GoroutineAnalysis<'a> {
         stats.times.sort_unstable_by_key(|(measure, _)| *measure);
         stats.ranges.sort_unstable_by_key(|(kind, _)| *kind);
         stats
+    }
+
+    /// How the spells of a goroutine are distributed, in the window, by measure.
+    #[must_use]
+    pub fn spells(&self, goroutine: GoroutineIx) -> BTreeMap<Measure, Distribution> {
+        let phases = self.store.phases(goroutine);
+        distributions(
+            phases
+                .filter(|phase| self.selection.touches(phase.seen.span))
+                .map(|phase| {
+                    let nanos = self.selection.clip(phase.seen).span.nanos();
+                    (Measure::of_state(phase.state, phase.reason), nanos)
+                }),
+        )
+    }
+
+    /// How the ranges of a goroutine are distributed, in the window, by kind.
+    #[must_use]
+    pub fn range_spells(&self, goroutine: GoroutineIx) -> BTreeMap<RangeKind, Distribution> {
+        let life = self.store.goroutine(goroutine).seen;
+        let life = self.selection.clip(life).span;
+        let ranges = self.ranges_of(goroutine);
+        distributions(
+            ranges
+                .map(|range| self.store.range(range))
+                .filter(|range| self.selection.touches(range.seen.span))
+                .map(|range| (range.kind, range.seen.span.clip(life).nanos())),
+        )
     }
 
     /// What each selected goroutine spent its time on, in the order in which they were created.
@@ -273,6 +306,17 @@ impl<'a> GoroutineAnalysis<'a> {
             .take_while(move |(owner, _)| *owner == goroutine)
             .map(|(_, range)| *range)
     }
+}
+
+fn distributions<K: Ord>(values: impl Iterator<Item = (K, u64)>) -> BTreeMap<K, Distribution> {
+    let mut lists: BTreeMap<K, Vec<u64>> = BTreeMap::new();
+    for (key, nanos) in values {
+        lists.entry(key).or_default().push(nanos);
+    }
+    lists
+        .into_iter()
+        .map(|(key, mut values)| (key, Distribution::of(&mut values)))
+        .collect()
 }
 
 /// The goroutine that a range's time counts for: its own, or the one that began to sweep a proc,

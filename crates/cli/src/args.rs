@@ -8,7 +8,7 @@ use clap::{
 };
 
 use crate::{
-    commands::{assemble, completions, dump, info, man, validate},
+    commands::{assemble, completions, dump, goroutines, info, man, validate},
     input::Source,
     terminal::ColorChoice,
 };
@@ -23,10 +23,11 @@ const EXAMPLES: &str = "\
 Examples:
   exectrace info trace.out
   exectrace dump trace.out --goroutine 17 --kind StateTransition
+  exectrace goroutines trace.out
   curl -s 'localhost:6060/debug/pprof/trace?seconds=5' | exectrace info -
   exectrace validate *.trace";
 
-/// Opens, checks and converts Go execution traces.
+/// Opens, checks, analyses and converts Go execution traces.
 #[derive(Debug, Parser)]
 #[command(
     name = "exectrace",
@@ -58,6 +59,7 @@ pub(crate) struct Global {
 pub(crate) enum Command {
     Info(info::InfoArgs),
     Dump(Box<dump::DumpArgs>),
+    Goroutines(goroutines::GoroutinesArgs),
     Assemble(assemble::AssembleArgs),
     Validate(validate::ValidateArgs),
     Completions(completions::CompletionsArgs),

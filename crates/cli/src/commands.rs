@@ -3,9 +3,10 @@
 pub(crate) mod assemble;
 pub(crate) mod completions;
 pub(crate) mod dump;
+pub(crate) mod goroutines;
 pub(crate) mod info;
 pub(crate) mod man;
-mod salvage;
+pub(crate) mod salvage;
 pub(crate) mod validate;
 
 use crate::{
@@ -19,6 +20,7 @@ pub(crate) fn run(cli: &Cli) -> Result<Outcome, Failure> {
     match &cli.command {
         Command::Info(args) => info::run(args, &cli.global),
         Command::Dump(args) => dump::run(args, &cli.global),
+        Command::Goroutines(args) => goroutines::run(args, &cli.global),
         Command::Assemble(args) => assemble::run(args, &cli.global),
         Command::Validate(args) => validate::run(args, &cli.global),
         Command::Completions(args) => completions::run(args),
@@ -27,7 +29,7 @@ pub(crate) fn run(cli: &Cli) -> Result<Outcome, Failure> {
 }
 
 /// Opens the trace that the arguments name, and records it first where they say so.
-fn open(args: &TraceArgs, global: &Global) -> Result<Input, Failure> {
+pub(crate) fn open(args: &TraceArgs, global: &Global) -> Result<Input, Failure> {
     let on_damage = if args.salvage {
         OnDamage::Tolerate
     } else {

@@ -4,6 +4,7 @@
 //! is well, 1 if a trace is damaged or invalid, and 2 if the command could not do its work.
 #![forbid(unsafe_code)]
 
+mod analysis;
 mod args;
 mod commands;
 mod error;

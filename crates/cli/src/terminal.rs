@@ -77,14 +77,24 @@ pub(crate) fn harmless(text: &str) -> String {
         .collect()
 }
 
-/// Rows of cells in aligned columns, two spaces apart: the first column to the left, all others to
-/// the right.
+/// Rows of cells in aligned columns, two spaces apart: one column to the left, all others to the
+/// right.
 #[derive(Debug, Default)]
 pub(crate) struct Table {
     rows: Vec<Vec<String>>,
+    /// Whether the last column is the one to the left, instead of the first.
+    text_last: bool,
 }
 
 impl Table {
+    /// A table whose last column is to the left: for text that may be long.
+    pub(crate) fn with_text_last() -> Self {
+        Self {
+            text_last: true,
+            ..Self::default()
+        }
+    }
+
     pub(crate) fn row<const N: usize>(&mut self, cells: [String; N]) {
         self.rows.push(cells.into());
     }
@@ -101,10 +111,14 @@ impl Table {
         let line = |(n, row): (usize, &Vec<String>)| {
             let mut line = String::new();
             for (column, (cell, &width)) in row.iter().zip(&widths).enumerate() {
-                if column == 0 {
+                if column > 0 {
+                    line += "  ";
+                }
+                let text = if self.text_last { columns - 1 } else { 0 };
+                if column == text {
                     line += &format!("{cell:<width$}");
                 } else {
-                    line += &format!("  {cell:>width$}");
+                    line += &format!("{cell:>width$}");
                 }
             }
             let line = line.trim_end();
@@ -130,6 +144,14 @@ mod tests {
         table.row(["b".to_owned(), "10 µs".to_owned()]);
         let lines = table.lines(Paint(false));
         assert_eq!(lines, ["a      time", "long   1 µs", "b     10 µs"]);
+    }
+
+    #[test]
+    fn the_last_column_may_be_the_one_with_text() {
+        let mut table = Table::with_text_last();
+        table.row(["n".to_owned(), "name".to_owned()]);
+        table.row(["10".to_owned(), "a long one".to_owned()]);
+        assert_eq!(table.lines(Paint(false)), [" n  name", "10  a long one"]);
     }
 
     #[test]

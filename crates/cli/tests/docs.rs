@@ -1,4 +1,4 @@
-//! The examples of `docs/cli.md` and `README.md` print what the page says.
+//! The examples of `docs/cli.md`, `docs/analyses.md` and `README.md` print what the page says.
 
 mod common;
 
@@ -12,6 +12,7 @@ const END: &str = "```\n";
 #[test]
 fn the_examples_print_what_the_page_says() {
     check_examples("docs/cli.md", 9);
+    check_examples("docs/analyses.md", 3);
     check_examples("README.md", 1);
 }
 

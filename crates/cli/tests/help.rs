@@ -4,7 +4,15 @@ mod common;
 
 use common::{TempDir, run};
 
-const COMMANDS: [&str; 6] = ["info", "dump", "assemble", "validate", "completions", "man"];
+const COMMANDS: [&str; 7] = [
+    "info",
+    "dump",
+    "goroutines",
+    "assemble",
+    "validate",
+    "completions",
+    "man",
+];
 
 #[test]
 fn every_command_has_help_with_examples() {

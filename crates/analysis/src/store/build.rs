@@ -521,6 +521,14 @@ impl Builder {
         }
     }
 
+    /// No more events will come.
+    pub(super) fn end(&mut self) {
+        self.end_generation();
+        self.log.seal();
+        self.procs.seal();
+        self.metrics.seal();
+    }
+
     /// The state of the program is not known any more, since the generation began: what was known
     /// before counts only as far as the generation reports it.
     pub(super) fn forget(&mut self) {

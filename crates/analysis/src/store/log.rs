@@ -132,6 +132,11 @@ impl GoroutineLog {
         number
     }
 
+    /// As [`TimeColumn::seal`].
+    pub(crate) fn seal(&mut self) {
+        self.times.seal();
+    }
+
     #[inline]
     pub(crate) fn len(&self) -> usize {
         self.goroutines.len()

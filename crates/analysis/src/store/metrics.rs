@@ -30,6 +30,11 @@ impl MetricLog {
         self.values.push(metric.value);
     }
 
+    /// As [`TimeColumn::seal`].
+    pub(crate) fn seal(&mut self) {
+        self.times.seal();
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.values.len()
     }

@@ -128,6 +128,16 @@ pub struct Interval {
     pub seen: Seen,
 }
 
+/// An [`Interval`] without what takes more lookups.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Phase {
+    pub(crate) row: RowIx,
+    pub(crate) state: State,
+    pub(crate) before: Option<State>,
+    pub(crate) reason: StringIx,
+    pub(crate) seen: Seen,
+}
+
 impl Store {
     /// Reads a trace to its end, or to where it is broken: see [`Self::damage`].
     ///
@@ -161,7 +171,7 @@ impl Store {
                 losses = report.losses.len();
             }
         };
-        builder.end_generation();
+        builder.end();
         Ok(Self::new(
             builder,
             reader.version(),
@@ -286,28 +296,45 @@ impl Store {
     /// The first call for any goroutine sorts the table, in time linear in its length; it then takes
     /// 4 bytes more a row.
     pub fn intervals(&self, goroutine: GoroutineIx) -> impl Iterator<Item = Interval> + use<'_> {
-        let life = &self.goroutines[goroutine.index()];
-        let rows = self.rows_of(goroutine);
-        rows.iter().enumerate().filter_map(move |(at, row)| {
-            let code = self.log.code(*row);
+        self.phases(goroutine).map(move |phase| Interval {
+            row: phase.row,
+            goroutine,
+            state: phase.state,
+            before: phase.before,
+            reason: phase.reason,
+            stack: self.log.stack(phase.row),
+            cause: self.log.cause(phase.row),
+            seen: phase.seen,
+        })
+    }
+
+    /// As [`Self::intervals`], without what some analyses need not look up.
+    #[inline]
+    pub(crate) fn phases(&self, goroutine: GoroutineIx) -> impl Iterator<Item = Phase> + use<'_> {
+        let existed = self.goroutines[goroutine.index()].existed;
+        let end = self.end();
+        let mut rows = self.rows_of(goroutine).iter().copied();
+        let mut next = rows.next().map(|row| (row, self.log.time(row)));
+        let mut is_first = true;
+        std::iter::from_fn(move || {
+            let (row, start) = next?;
+            let code = self.log.code(row);
+            // The row that ends a life is the last.
             let state = code.state?;
-            let start = self.log.time(*row);
-            let next = rows.get(at + 1);
-            let end = next.map_or_else(|| self.end(), |next| self.log.time(*next));
-            Some(Interval {
-                row: *row,
-                goroutine,
+            next = rows.next().map(|row| (row, self.log.time(row)));
+            let open_start = std::mem::replace(&mut is_first, false) && existed;
+            let end = next.map_or(end, |(_, time)| time);
+            Some(Phase {
+                row,
                 state,
                 before: code.before,
                 reason: code.reason,
-                stack: self.log.stack(*row),
-                cause: self.log.cause(*row),
                 seen: Seen {
                     span: Span {
                         start,
                         end: end.max(start),
                     },
-                    open_start: at == 0 && life.existed,
+                    open_start,
                     open_end: next.is_none(),
                 },
             })

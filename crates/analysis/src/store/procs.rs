@@ -57,6 +57,11 @@ impl ProcLog {
             .insert(at, changes.iter().map(|(_, state)| pack(*state)));
     }
 
+    /// As [`TimeColumn::seal`].
+    pub(crate) fn seal(&mut self) {
+        self.times.seal();
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.procs.len()
     }

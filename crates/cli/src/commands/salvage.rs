@@ -8,7 +8,7 @@ use crate::{args::Global, input::Cut, terminal::harmless, units};
 
 /// What was lost, a line an item, the totals first; empty if the trace is whole or salvage was not
 /// asked for.
-pub(super) fn losses(reader: &Reader<'_>, cut: &Cut) -> Vec<String> {
+pub(crate) fn losses(reader: &Reader<'_>, cut: &Cut) -> Vec<String> {
     let mut lines: Vec<String> = cut.reason().into_iter().collect();
     let Some(report) = reader.salvage_report().filter(|report| !report.is_clean()) else {
         return lines;
