@@ -12,6 +12,8 @@
 //!   block whose kind is not 0 has a header that can be believed;
 //! - [`block::USED`] is stored after the bytes that it counts: bytes below it are whole events.
 
+use core::{fmt, ops::Range};
+
 use exectrace_wire::{Generation, ThreadId};
 
 /// Bytes of a block, its header included.
@@ -38,23 +40,15 @@ pub mod file {
     pub const CLOCK: usize = 40;
     /// 0 while the process uses the file, 1 when all has been written to where it belongs.
     pub const CLOSED: usize = 72;
-    /// How many generations the output has; stored after they were written.
-    pub const WRITTEN: usize = 80;
-    /// Bytes of the output that hold whole generations, with the file's header; stored before
-    /// [`WRITTEN`].
-    pub const WRITTEN_BYTES: usize = 88;
-    /// Generations that were dropped because the output was too slow or failed.
-    pub const DROPPED: usize = 96;
-    /// The number of the last generation that the output has; stored with [`WRITTEN`].
-    pub const LAST: usize = 104;
     /// Bytes of [`PATHS`].
-    pub const PATHS_BYTES: usize = 112;
+    pub const PATHS_BYTES: usize = 80;
     /// Bytes of [`MODULES`].
-    pub const MODULES_BYTES: usize = 120;
+    pub const MODULES_BYTES: usize = 88;
     /// Where the output and the program are: two paths with a NUL behind each.
     pub const PATHS: usize = 1024;
-    /// Which addresses belong to which files, in the form of Linux's `/proc/PID/maps`, executable
-    /// ranges only, each line followed by a blank and the file's build id in hexadecimal, or `-`.
+    /// Which addresses belong to which files: a line for each range of code, with its first address,
+    /// the one after its last, what was added to the file's addresses (all in hexadecimal), the
+    /// file's build id (in hexadecimal, or `-`) and the file's path, with blanks in between.
     pub const MODULES: usize = 12 * 1024;
 }
 
@@ -79,11 +73,13 @@ pub enum Kind {
     /// One batch as it will stand in the trace: its header, whose size need not be filled in yet,
     /// and its data up to [`block::USED`].
     Batch = 1,
-    /// Stacks that have not been symbolised: for each, its id, the number of its addresses, and the
-    /// addresses, leaf first. A record whose id is 0 is not complete; its number of addresses is.
+    /// Stacks that have not been symbolised, as the tracer keeps them. [`block::USED`] says nothing:
+    /// each stack says itself whether it is whole.
     Stacks = 2,
     /// Memory that means nothing without its process.
     Scratch = 3,
+    /// A part of a finished generation, in the order of the blocks.
+    Finished = 4,
 }
 
 impl Kind {
@@ -94,6 +90,7 @@ impl Kind {
             1 => Some(Self::Batch),
             2 => Some(Self::Stacks),
             3 => Some(Self::Scratch),
+            4 => Some(Self::Finished),
             _ => None,
         }
     }
@@ -126,14 +123,60 @@ impl<'a> Block<'a> {
     #[must_use]
     pub fn parse(bytes: &'a [u8]) -> Option<Self> {
         let field = |offset| number(bytes, offset);
-        let used = usize::try_from(field(block::USED)?).ok()?;
-        let data = bytes.get(BLOCK_HEADER_BYTES..BLOCK_HEADER_BYTES.checked_add(used)?)?;
+        let kind = Kind::from_number(field(block::KIND)?)?;
+        let data = bytes.get(BLOCK_HEADER_BYTES..)?;
+        let used = match kind {
+            Kind::Stacks => data.len(),
+            _ => usize::try_from(field(block::USED)?).ok()?,
+        };
         Some(Self {
-            kind: Kind::from_number(field(block::KIND)?)?,
+            kind,
             generation: Generation(field(block::GENERATION)?),
             thread: ThreadId::from_wire(field(block::THREAD)?),
             sequence: field(block::SEQUENCE)?,
-            data,
+            data: data.get(..used)?,
+        })
+    }
+}
+
+/// A range of code of a dead process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Code {
+    /// Its addresses in the process.
+    pub addresses: Range<u64>,
+    /// What was added to the addresses that the file gives.
+    pub bias: u64,
+    /// The file's build id, in hexadecimal.
+    pub build_id: Option<String>,
+    /// The file.
+    pub path: String,
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Range { start, end } = self.addresses;
+        let build_id = self.build_id.as_deref().unwrap_or("-");
+        write!(
+            f,
+            "{start:x} {end:x} {:x} {build_id} {}",
+            self.bias, self.path
+        )
+    }
+}
+
+impl Code {
+    /// Parses a line of [`file::MODULES`].
+    #[must_use]
+    pub fn parse(line: &str) -> Option<Self> {
+        let mut fields = line.splitn(5, ' ');
+        let mut hexadecimal = || u64::from_str_radix(fields.next()?, 16).ok();
+        let (start, end, bias) = (hexadecimal()?, hexadecimal()?, hexadecimal()?);
+        let build_id = fields.next()?;
+        Some(Self {
+            addresses: start..end,
+            bias,
+            build_id: (build_id != "-").then(|| build_id.to_owned()),
+            path: fields.next()?.to_owned(),
         })
     }
 }

@@ -2,6 +2,8 @@
 //!
 //! - [`Gap`]: a tracer that had to drop whole generations bridges them, so that the rest is one valid
 //!   trace, and the trace itself says what is missing ([`Loss`]).
+//! - [`recover`]: the trace of a process that died, from what it has written and the memory that it
+//!   left.
 //! - [`layout`]: how a tracer's memory looks in a mapped file, which outlives the process.
 //!
 //! The crate knows the wire format only. It brings no events into order: what it needs to know of
@@ -16,6 +18,7 @@ mod error;
 mod gap;
 pub mod layout;
 mod loss;
+pub mod recover;
 mod standing;
 mod walk;
 

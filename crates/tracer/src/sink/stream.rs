@@ -35,14 +35,6 @@ pub struct Written {
     pub waiting_bytes: usize,
 }
 
-/// Is told what the sink has taken.
-pub(crate) trait Ledger: Send + Sync {
-    /// The output has whole generations up to and with `last`, and is `bytes` long.
-    fn written(&self, last: &EncodedGeneration, bytes: u64);
-    /// That many generations are lost, in all.
-    fn lost(&self, generations: u64);
-}
-
 /// A sink that takes a trace: from its start, generation by generation, to its end.
 ///
 /// A dropped stream is finished; what is wrong then is not told. In the child of a fork it does
@@ -66,7 +58,6 @@ struct Shared {
     /// The thread is done.
     done: Condvar,
     settings: Settings,
-    ledger: Option<Arc<dyn Ledger>>,
 }
 
 struct State {
@@ -93,14 +84,13 @@ impl Stream {
     ///
     /// [`SinkErrorKind`] if either cannot be done.
     pub fn start(sink: Sink, settings: Settings) -> Result<Self, SinkErrorKind> {
-        Self::start_with(sink.open()?, settings, None)
+        Self::start_with(sink.open()?, settings)
     }
 
     /// The same with an output that is open.
     pub(super) fn start_with(
         output: Box<dyn Output>,
         settings: Settings,
-        ledger: Option<Arc<dyn Ledger>>,
     ) -> Result<Self, SinkErrorKind> {
         let shared = Arc::new(Shared {
             state: Mutex::new(State {
@@ -116,7 +106,6 @@ impl Stream {
             work: Condvar::new(),
             done: Condvar::new(),
             settings,
-            ledger,
         });
         let theirs = Arc::clone(&shared);
         thread::Builder::new()
@@ -149,9 +138,6 @@ impl Stream {
             if let Err(error) = result {
                 state.die(SinkErrorKind::Malformed(error));
             }
-        }
-        if let Some(ledger) = &self.shared.ledger {
-            ledger.lost(state.written.lost_generations);
         }
         drop(state);
         self.shared.work.notify_one();
@@ -380,9 +366,6 @@ impl Shared {
                     state.written.generations += 1;
                     if let Some(generation) = state.in_flight.take() {
                         state.queue.settle(&generation);
-                    }
-                    if let Some(ledger) = &self.ledger {
-                        ledger.written(generation, state.written.bytes);
                     }
                 })
             }

@@ -321,7 +321,7 @@ fn a_file_goes_on_when_there_is_space_again() {
             full: Arc::clone(&full),
             calls,
         };
-        let stream = Stream::start_with(Box::new(output), patient(1 << 20), None).unwrap();
+        let stream = Stream::start_with(Box::new(output), patient(1 << 20)).unwrap();
         called.recv().unwrap();
         let generations = generations(9);
         for (i, generation) in generations.iter().enumerate() {
