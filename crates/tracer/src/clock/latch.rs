@@ -86,6 +86,12 @@ impl Latch {
         }
     }
 
+    /// Whether the processor's counter is the mapping's input.
+    #[inline]
+    pub(super) fn is_of_counter(&self) -> bool {
+        self.sequence.load(Ordering::Relaxed) & COUNTER != 0
+    }
+
     /// Replaces the mapping. There MUST be one writer at a time, otherwise two fill the same place.
     pub(super) fn set(&self, mapping: Mapping, counter: bool) {
         let sequence = self.sequence.load(Ordering::Relaxed);

@@ -121,6 +121,18 @@ pub fn now() -> Ticks {
     })
 }
 
+/// What the clock reads, before it is mapped to trace time: what every event must pay for, and so what
+/// costs are compared with.
+#[inline]
+#[must_use]
+pub fn source() -> u64 {
+    if LATCH.is_of_counter() {
+        counter::read()
+    } else {
+        os::monotonic_ns()
+    }
+}
+
 /// Switches to the processor's counter if that can be trusted. The first call takes some
 /// milliseconds, later calls nothing.
 pub fn start() -> Source {

@@ -48,11 +48,18 @@ pub(super) fn current() -> StackRange {
     CURRENT.get()
 }
 
-/// Finds the bounds of the calling thread's stack. To be called once on each thread before it captures
-/// stacks, which are otherwise one frame deep; later calls do nothing.
+/// Finds the bounds of the calling thread's stack (and, the first time, how stacks can be captured at all).
+/// To be called once on each thread before it captures stacks, which are otherwise one frame deep; later
+/// calls do nothing.
 ///
 /// May take locks, allocate, and, on Linux's main thread, read a file.
 pub fn prepare_thread() {
+    find();
+    super::walk::method();
+}
+
+/// Finds the bounds of the calling thread's stack, if they are not known.
+pub(super) fn find() {
     if CURRENT.get() == StackRange::NONE {
         CURRENT.set(of_thread().unwrap_or(StackRange::NONE));
     }

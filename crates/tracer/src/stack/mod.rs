@@ -26,6 +26,6 @@ pub mod walk;
 pub use bounds::{StackGuard, StackRange, enter_stack, prepare_thread};
 #[cfg(not(loom))]
 pub use node::scan;
-pub use symbolise::{Frame, NameId, Symboliser};
+pub use symbolise::{Frame, NameId, Own, Symboliser};
 pub use table::Table;
 pub use walk::{Captured, Here, Method};

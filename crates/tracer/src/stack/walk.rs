@@ -158,10 +158,13 @@ pub(super) const fn hash_step(hash: u64, address: usize) -> u64 {
 pub fn capture(here: Here, stack: &mut Captured) {
     stack.length = 0;
     stack.hash = 0;
-    if METHOD.load(Ordering::Relaxed) == Method::UnwindTables as u8 {
-        unwind::capture(here, stack);
-    } else {
-        follow(here, stack);
+    const FRAME_POINTERS: u8 = Method::FramePointers as u8;
+    const UNWIND_TABLES: u8 = Method::UnwindTables as u8;
+    match METHOD.load(Ordering::Relaxed) {
+        FRAME_POINTERS => follow(here, stack),
+        UNWIND_TABLES => unwind::capture(here, stack),
+        // A walk would find frames here and there, and leave out what is between them.
+        _ => leaf(here, stack),
     }
 }
 
@@ -171,17 +174,22 @@ pub(super) fn capture_by_tables(here: Here, stack: &mut Captured) {
     unwind::capture(here, stack);
 }
 
+/// Where we are is always known.
+#[inline(always)]
+fn leaf(here: Here, stack: &mut Captured) {
+    if here.pc >= MIN_PC {
+        stack.push(here.pc);
+    }
+}
+
 /// The walk. A window begins at the lowest address that may still be a frame and ends with the stack.
 #[inline(always)]
 fn follow(here: Here, stack: &mut Captured) {
     /// A saved frame pointer and a return address.
     const FRAME: usize = 2 * size_of::<usize>();
 
-    // 1. Where we are is always known.
-    if here.pc < MIN_PC {
-        return;
-    }
-    stack.push(here.pc);
+    // 1. The leaf.
+    leaf(here, stack);
 
     // 2. Is this a stack that we know, and how far up does it go?
     let range = bounds::current();
@@ -259,8 +267,8 @@ const fn strip(pc: usize) -> usize {
 pub enum Method {
     /// Along the frame pointers: full stacks, about a nanosecond a frame.
     FramePointers = 1,
-    /// The program was built without frame pointers: stacks are mostly one frame deep (with the calls
-    /// that were inlined into it).
+    /// The program was built without frame pointers: stacks are one frame deep (with the calls that were
+    /// inlined into it). Also before the method is known.
     LeafOnly = 2,
     /// With the unwind tables that panics use: full stacks without frame pointers, but some 100 ns a
     /// frame, and neither in a signal handler nor free of locks on old systems. Only on request.
@@ -289,15 +297,14 @@ impl Method {
 /// The method in use as a number; 0 before it is known.
 static METHOD: AtomicU8 = AtomicU8::new(0);
 
-/// How stacks are captured. The first call finds out, on a thread that is prepared
-/// ([`bounds::prepare_thread`] is called).
+/// How stacks are captured. The first call finds out.
 pub fn method() -> Method {
     match METHOD.load(Ordering::Relaxed) {
         1 => Method::FramePointers,
         2 => Method::LeafOnly,
         3 => Method::UnwindTables,
         _ => {
-            bounds::prepare_thread();
+            bounds::find();
             let method = if has_frame_pointers() {
                 Method::FramePointers
             } else {
@@ -374,10 +381,7 @@ mod unwind {
 
     #[cold]
     pub(super) fn capture(here: Here, stack: &mut Captured) {
-        if here.pc < MIN_PC {
-            return;
-        }
-        stack.push(here.pc);
+        super::leaf(here, stack);
         let mut walk = Walk { here, stack };
         // SAFETY: the callback has the signature that the ABI demands, does not unwind, and gets the
         // argument back, a `Walk` that lives until the call returns and that nobody else uses.
