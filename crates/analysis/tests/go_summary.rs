@@ -17,6 +17,7 @@ use exectrace_analysis::{
     Store,
 };
 use exectrace_reader::GoroutineId;
+use exectrace_wire::{Family, parse_header};
 use serde_json::Value;
 use support::syscalls::{self, Rules, Times};
 
@@ -198,6 +199,11 @@ fn goroutines_spend_their_time_as_go_says() {
         let Some(summary) = summary(&name) else {
             continue;
         };
+        // Of events at one tick of an older trace Go takes whichever its hash map yields first, and
+        // times differ by as much.
+        if parse_header(&bytes).is_ok_and(|version| version.family() == Family::V1) {
+            continue;
+        }
         let Some(store) = support::store(&bytes, false) else {
             continue;
         };

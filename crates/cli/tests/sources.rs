@@ -9,7 +9,6 @@ use std::{
 };
 
 use common::{TempDir, exectrace, gzip, run, trace};
-use exectrace_wire::Version;
 
 /// Runs both commands that read traces on a source; they must agree.
 #[track_caller]
@@ -68,22 +67,6 @@ fn files_that_are_no_traces() {
         &gzip(&trace("go1.27-web.trace"))[..9],
         "the gzip data ends too early",
     );
-}
-
-#[test]
-fn old_traces_are_refused_by_name() {
-    let dir = TempDir::new();
-    for version in [
-        Version::Go105,
-        Version::Go110,
-        Version::Go119,
-        Version::Go121,
-    ] {
-        let path = dir.file("old", &[&version.header()[..], b"\x01\x02\x03"].concat());
-        let found = message(&path, 1);
-        let expected = format!("trace of Go {version}, expected Go 1.22 or later");
-        assert!(found.contains(&expected), "{found}");
-    }
 }
 
 #[test]

@@ -68,6 +68,17 @@ impl<R: Read> BatchReader<R> {
         }
     }
 
+    /// The pool of the buffers that hold batches.
+    pub(crate) fn pool(&self) -> BufferPool {
+        self.pool.clone()
+    }
+
+    /// What was read of the source but not consumed, and the rest of it.
+    pub(crate) fn into_rest(self) -> (Vec<u8>, R) {
+        let unread = self.buffer[self.start..self.end].to_vec();
+        (unread, self.source)
+    }
+
     /// Bytes of the trace consumed so far.
     pub(crate) fn offset(&self) -> u64 {
         self.offset

@@ -1,7 +1,7 @@
 //! Reads Go execution traces: bytes to ordered, checked events.
 //!
 //! [`Reader`] takes any [`std::io::Read`] and yields [`Event`]s in the order of Go's own parser,
-//! ties included. It reads the traces of Go 1.22 to 1.27 and what `exectrace` writes.
+//! ties included. It reads the traces of Go 1.5 to 1.27 and what `exectrace` writes.
 //!
 //! What you get:
 //!
@@ -73,6 +73,7 @@ mod stream;
 mod tables;
 mod text;
 mod time;
+pub mod v1;
 
 pub use error::{Error, ErrorKind, OrderError, Place, Stalled};
 pub use event::{
@@ -88,3 +89,4 @@ pub use state::{GoState, ProcState};
 pub use stats::Stats;
 pub use text::Text;
 pub use time::{ClockSnapshot, Time, WallTime};
+pub use v1::V1Error;

@@ -44,7 +44,7 @@ pub(crate) enum What {
     Plain(EventType),
     /// An event whose text is not in the generation's string table but kept aside by the ordering,
     /// because it began in an earlier generation: the type of a task that ends, the kind of a
-    /// stop-the-world that ends.
+    /// stop-the-world that ends. In traces of the v1 formats also the message of a log.
     Kept(EventType),
     /// A goroutine's transition.
     Goroutine(EventType, GoState, GoState),

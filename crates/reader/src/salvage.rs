@@ -26,6 +26,11 @@ pub struct SalvageReport {
     pub nameless_events: u64,
     /// Generations that are not whole.
     pub damaged_generations: u64,
+    /// States of goroutines and procs that were assumed (traces up to Go 1.21).
+    pub assumed_states: u64,
+    /// Events whose time was raised to that of an event which must have come before (traces up to
+    /// Go 1.21).
+    pub bent_times: u64,
 }
 
 impl SalvageReport {
@@ -41,6 +46,9 @@ impl SalvageReport {
             LossKind::DroppedEvents { events, .. } => self.dropped_events += events,
             LossKind::DroppedRecord { .. } => self.dropped_records += 1,
             LossKind::NamelessEvents { events } => self.nameless_events += events,
+            LossKind::DroppedProcEvents { events, .. } => self.dropped_events += events,
+            LossKind::AssumedStates { states, .. } => self.assumed_states += states,
+            LossKind::BentTimes { events, .. } => self.bent_times += events,
             _ => {}
         }
         if self.losses.len() < MAX_LISTED_LOSSES {
@@ -60,12 +68,14 @@ impl fmt::Display for SalvageReport {
         write!(
             f,
             "{} generations damaged: {} bytes skipped, {} events dropped, {} records dropped, \
-             {} events without their names",
+             {} events without their names, {} states assumed, {} times bent",
             self.damaged_generations,
             self.skipped_bytes,
             self.dropped_events,
             self.dropped_records,
-            self.nameless_events
+            self.nameless_events,
+            self.assumed_states,
+            self.bent_times
         )
     }
 }
@@ -105,6 +115,30 @@ pub enum LossKind {
         /// How many.
         events: u64,
         /// Why the first one was dropped.
+        cause: ErrorKind,
+    },
+    /// Events of a trace up to Go 1.21 that contradict what is known and could not be explained.
+    DroppedProcEvents {
+        /// How many.
+        events: u64,
+        /// Why the first one was dropped.
+        cause: ErrorKind,
+    },
+    /// States of goroutines and procs in a trace up to Go 1.21 that no event told, but without which
+    /// the events that follow could not have happened. Each is told by a status of its own.
+    AssumedStates {
+        /// How many.
+        states: u64,
+        /// Why the first one had to be assumed.
+        cause: ErrorKind,
+    },
+    /// Events of a trace up to Go 1.21 that are earlier than events which must have come before, or
+    /// ends of system calls that are earlier than their beginnings. The order is right, the times
+    /// were raised.
+    BentTimes {
+        /// How many.
+        events: u64,
+        /// Of the first one.
         cause: ErrorKind,
     },
     /// Events that name a string or stack which is not in the generation's tables. They are
@@ -153,6 +187,19 @@ impl fmt::Display for Loss {
                     Some(thread) => write!(f, "thread {thread}: {cause}")?,
                     None => write!(f, "no thread: {cause}")?,
                 }
+            }
+            LossKind::DroppedProcEvents { events, cause } => {
+                write!(f, "dropped {events} events, the first since: {cause}")?;
+            }
+            LossKind::AssumedStates { states, cause } => write!(
+                f,
+                "assumed {states} states of goroutines and procs, the first since: {cause}"
+            )?,
+            LossKind::BentTimes { events, cause } => {
+                write!(
+                    f,
+                    "raised the times of {events} events, the first since: {cause}"
+                )?;
             }
             LossKind::NamelessEvents { events } => {
                 write!(

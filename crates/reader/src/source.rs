@@ -56,21 +56,16 @@ struct Salvage {
 }
 
 impl<R: Read> GenerationReader<R> {
-    /// Reads the file header.
-    pub(crate) fn new(source: R, options: &Options) -> Result<Self, Error> {
-        let pool = BufferPool::default();
-        let mut batches = BatchReader::new(source, pool.clone());
-        let version = batches.read_header()?;
-        if version < Version::Go122 {
-            return Err(Error::at(0, ErrorKind::UnsupportedVersion(version)));
-        }
+    /// Reads on after the file header.
+    pub(crate) fn new(batches: BatchReader<R>, version: Version, options: &Options) -> Self {
+        let pool = batches.pool();
         let salvage = options.salvage.then(|| Salvage {
             resync: Resync::new(version),
             before: Vec::new(),
             frequency: USUAL_FREQUENCY,
             spilled_after_gap: false,
         });
-        Ok(Self {
+        Self {
             batches,
             version,
             pool,
@@ -78,7 +73,7 @@ impl<R: Read> GenerationReader<R> {
             spilled: None,
             started: false,
             salvage,
-        })
+        }
     }
 
     pub(crate) fn version(&self) -> Version {

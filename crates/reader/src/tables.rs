@@ -180,6 +180,13 @@ impl StackTableBuilder {
         true
     }
 
+    /// Adds a stack in place of what has its id, if anything does.
+    pub(crate) fn replace(&mut self, id: u64, frames: impl Iterator<Item = RawFrame>) {
+        self.spans.remove(&id);
+        // Only id 0 is refused.
+        let _ = self.insert(id, frames);
+    }
+
     /// A frame whose names are not all in `strings`, and a stack that it is in; the lowest such
     /// stack id, so that the report does not depend on the order of a hash map.
     pub(crate) fn find_missing_string(&self, strings: &StringTable) -> Option<MissingFrameString> {

@@ -5,6 +5,7 @@ use std::{collections::HashSet, fs, path::PathBuf};
 
 use exectrace_reader::{EventKind, EventType, LossKind, Options, Reader, SalvageReport};
 use exectrace_testkit::{Layout, Piece};
+use exectrace_wire::Family;
 
 fn corpus() -> Vec<(String, Vec<u8>)> {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../testdata/corpus");
@@ -19,7 +20,9 @@ fn corpus() -> Vec<(String, Vec<u8>)> {
             let name = path.file_stem().unwrap().to_string_lossy().into_owned();
             (name, fs::read(path).unwrap())
         })
-        .filter(|(_, bytes)| Reader::new(&bytes[..]).is_ok())
+        .filter(|(_, bytes)| {
+            Reader::new(&bytes[..]).is_ok_and(|reader| reader.version().family() == Family::V2)
+        })
         .collect();
     traces.sort();
     traces

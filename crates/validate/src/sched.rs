@@ -48,9 +48,20 @@ pub(crate) struct Sched {
     /// The number of procs that threads hold, and may hold at most.
     held: u64,
     limit: Option<u64>,
+    /// Before Go 1.22, the thread of a goroutine that is in a system call when tracing starts is not
+    /// known.
+    is_converted: bool,
 }
 
 impl Sched {
+    /// The states before the first event. `is_converted`: of a trace of the v1 formats.
+    pub(crate) fn new(is_converted: bool) -> Self {
+        Self {
+            is_converted,
+            ..Self::default()
+        }
+    }
+
     /// The numbers of goroutines, those ended that are kept included, and threads.
     #[cfg(test)]
     pub(crate) fn live(&self) -> (usize, usize) {
@@ -239,6 +250,9 @@ impl Sched {
         findings: &mut Findings,
     ) {
         let Some(on) = event.thread else {
+            if self.is_converted && to == GoState::Syscall {
+                return;
+            }
             violation!(
                 findings, NoThread,
                 "goroutine {id} to execute on a thread"; "none",
@@ -272,6 +286,9 @@ impl Sched {
             .get_mut(&id)
             .and_then(|goroutine| goroutine.thread.take());
         let Some(on) = on else {
+            if self.is_converted {
+                return;
+            }
             violation!(
                 findings, NotOnThread,
                 "goroutine {id} to have been executing on a thread"; "none",

@@ -1,6 +1,7 @@
 //! The validator: which rules look at which events.
 
 use exectrace_reader::{Event, EventKind, GoState, MetricKind, StateTransition, Time, Version};
+use exectrace_wire::Family;
 
 use crate::{
     alloc_free::AllocFree,
@@ -49,7 +50,7 @@ impl Validator {
             last: None,
             generations: Generations::default(),
             frames: StackFrames::default(),
-            sched: Sched::default(),
+            sched: Sched::new(version.family() == Family::V1),
             ranges: Ranges::default(),
             user: User::default(),
             alloc_free: AllocFree::default(),
@@ -82,7 +83,10 @@ impl Validator {
         {
             violation!(findings, TimeOrder, "a time after {}", last; "{}", event.time);
         }
+        // Those of the older formats are converted: their types and contexts are not the trace's.
+        let is_converted = self.version.family() == Family::V1;
         if let Some(event_type) = event.event_type
+            && !is_converted
             && !event_type.available_in(self.version)
         {
             violation!(
@@ -91,7 +95,9 @@ impl Validator {
                 "{event_type}, which came with Go {}", event_type.spec().since,
             );
         }
-        self.sched.check_context(event, findings);
+        if !is_converted {
+            self.sched.check_context(event, findings);
+        }
 
         // 2. Rules on kinds, in the order of their dependence: what ends must find its ranges and
         //    regions still open.
@@ -126,6 +132,8 @@ impl Validator {
                     );
                 }
             }
+            // Before Go 1.22, samples do not tell their thread.
+            What::Sample if is_converted => {}
             What::Sample => self.sched.sample(event, findings),
             What::RangeBegin(range) => self.ranges.begin(range, findings),
             What::RangeActive(range) => self.ranges.active(range),

@@ -36,6 +36,7 @@ mod status;
 mod structural;
 mod table;
 pub mod text;
+pub mod v1;
 pub mod varint;
 mod version;
 

@@ -40,6 +40,8 @@ fn totals(report: &SalvageReport) -> String {
             "event without its name or stack",
             "events without their names or stacks",
         ),
+        (report.assumed_states, "state assumed", "states assumed"),
+        (report.bent_times, "time raised", "times raised"),
     ]
     .into_iter()
     .filter(|(n, ..)| *n > 0)

@@ -40,6 +40,13 @@ pub(crate) fn traces() -> PathBuf {
 
 /// The traces of the v2 family in `folder`, by name, with their goldens.
 pub(crate) fn cases(folder: &Path, golden_suffix: &str) -> Vec<Case> {
+    let cases = cases_of(Family::V2, folder, golden_suffix);
+    assert!(cases.len() > 20, "only {} traces", cases.len());
+    cases
+}
+
+/// The same for a family; at least a few.
+pub(crate) fn cases_of(family: Family, folder: &Path, golden_suffix: &str) -> Vec<Case> {
     let mut paths: Vec<PathBuf> = fs::read_dir(folder)
         .unwrap()
         .map(|entry| entry.unwrap().path())
@@ -54,17 +61,17 @@ pub(crate) fn cases(folder: &Path, golden_suffix: &str) -> Vec<Case> {
         .filter_map(|path| {
             let trace = fs::read(&path).unwrap();
             // Headers that are none are for the tests of headers.
-            let is_v2 = parse_header(&trace).is_ok_and(|version| version.family() == Family::V2);
+            let fits = parse_header(&trace).is_ok_and(|version| version.family() == family);
             let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
             let golden = folder.join(format!("{name}{golden_suffix}"));
-            is_v2.then_some(Case {
+            fits.then_some(Case {
                 name,
                 trace,
                 golden,
             })
         })
         .collect();
-    assert!(cases.len() > 20, "only {} traces", cases.len());
+    assert!(cases.len() >= 4, "only {} traces", cases.len());
     cases
 }
 

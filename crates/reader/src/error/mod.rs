@@ -9,8 +9,9 @@ use std::{io, sync::Arc};
 
 use exectrace_wire::{
     DecodeError, EventType, FramingError, Generation, HeaderError, StructuralError, ThreadId,
-    Version,
 };
+
+use crate::v1::V1Error;
 
 /// Why a trace cannot be read, and where.
 ///
@@ -80,7 +81,7 @@ impl Error {
                 | ErrorKind::TruncatedHeader
                 | ErrorKind::IncompleteGeneration
                 | ErrorKind::Header(HeaderError::Short(_))
-        )
+        ) || matches!(&self.0.kind, ErrorKind::V1(error) if error.is_truncation())
     }
 }
 
@@ -134,6 +135,7 @@ impl std::error::Error for Error {
             ErrorKind::Structural(error) => Some(error),
             ErrorKind::Decode(error) => Some(error),
             ErrorKind::Order(error) => Some(error),
+            ErrorKind::V1(error) => Some(error),
             _ => None,
         }
     }
@@ -147,8 +149,8 @@ pub enum ErrorKind {
     Io(Arc<io::Error>),
     /// The file does not begin as a trace does.
     Header(HeaderError),
-    /// The trace has a format of the v1 family.
-    UnsupportedVersion(Version),
+    /// A trace of Go 1.5 to 1.21 is broken.
+    V1(V1Error),
     /// The bytes where a batch should begin are none.
     Framing(FramingError),
     /// The trace ends inside the header of a batch.
@@ -250,9 +252,7 @@ impl ErrorKind {
         const SALVAGE: &str = "salvage mode keeps what is sound around it";
         match self {
             Self::Io(_) | Self::Header(_) => None,
-            Self::UnsupportedVersion(_) => {
-                Some("this version of exectrace reads traces of Go 1.22 and later")
-            }
+            Self::V1(error) => Some(error.advice()),
             Self::TruncatedHeader | Self::TruncatedBatch { .. } | Self::IncompleteGeneration => {
                 Some(
                     "the trace was cut off: was the program stopped before it closed the trace? \
@@ -269,9 +269,7 @@ impl fmt::Display for ErrorKind {
         match self {
             Self::Io(error) => write!(f, "cannot read: {error}"),
             Self::Header(error) => error.fmt(f),
-            Self::UnsupportedVersion(version) => {
-                write!(f, "trace of Go {version}, expected Go 1.22 or later")
-            }
+            Self::V1(error) => error.fmt(f),
             Self::Framing(error) => error.fmt(f),
             Self::TruncatedHeader => {
                 f.write_str("expected a batch header, found the end of the trace inside one")
@@ -377,6 +375,7 @@ from_kind!(
     StructuralError => Structural,
     DecodeError => Decode,
     OrderError => Order,
+    V1Error => V1,
 );
 
 impl From<Box<OrderError>> for ErrorKind {

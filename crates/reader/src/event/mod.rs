@@ -220,7 +220,10 @@ impl<'a> Event<'a> {
             T::UserLog => EventKind::Log(Log {
                 task: TaskId(args[0]),
                 category: self.text(args[1]),
-                message: self.text(args[2]),
+                message: match self.record.what {
+                    What::Kept(_) => Text::new(self.kept),
+                    _ => self.text(args[2]),
+                },
             }),
             _ => EventKind::Experimental(Experimental::new(event_type, &self.record.args)),
         }

@@ -7,7 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use exectrace_reader::{EventType, Generation, ThreadId, Version};
 use exectrace_wire::{
-    BatchHeader, BatchKind, Class, Frame, HEADER_LEN, decode_record, parse_frame, parse_header,
+    BatchHeader, BatchKind, Class, Family, Frame, HEADER_LEN, decode_record, parse_frame,
+    parse_header, v1,
 };
 
 /// Generations whose figures are kept one by one. A real trace has one a second; hostile bytes can
@@ -50,6 +51,10 @@ pub(super) struct Footprint {
     /// All threads that wrote a batch.
     pub(super) threads: BTreeSet<ThreadId>,
     types: Box<[Tally; 256]>,
+    /// Of a trace of the v1 formats, by the ids of its events.
+    v1_types: Box<[Tally; 64]>,
+    /// Beginnings of regions in such a trace: their ends have the same type.
+    pub(super) v1_regions: u64,
     version: Option<Version>,
     /// The beginning of a record of the file's top level that has not arrived whole.
     pending: Vec<u8>,
@@ -81,6 +86,8 @@ impl Footprint {
             experiments: BTreeMap::new(),
             threads: BTreeSet::new(),
             types: Box::new([Tally::default(); 256]),
+            v1_types: Box::new([Tally::default(); 64]),
+            v1_regions: 0,
             version: None,
             pending: Vec::new(),
             wanted: HEADER_LEN,
@@ -96,6 +103,19 @@ impl Footprint {
             .zip(self.types.iter())
             .filter(|(_, tally)| tally.count > 0)
             .filter_map(|(byte, tally)| Some((EventType::from_wire(byte)?, *tally)))
+    }
+
+    /// The same for a trace of the v1 formats.
+    pub(super) fn v1_types(&self) -> impl Iterator<Item = (v1::EventType, Tally)> {
+        (0..=u8::MAX)
+            .zip(self.v1_types.iter())
+            .filter(|(_, tally)| tally.count > 0)
+            .filter_map(|(id, tally)| Some((v1::EventType::from_wire(id)?, *tally)))
+    }
+
+    /// The tally of one type of the v1 formats.
+    pub(super) fn v1_tally(&self, event_type: v1::EventType) -> Tally {
+        self.v1_types[usize::from(event_type.to_wire()) % self.v1_types.len()]
     }
 
     /// The tally of one type.
@@ -162,6 +182,9 @@ impl Footprint {
                 None => Step::Lost,
             };
         };
+        if version.family() == Family::V1 {
+            return self.v1_record(bytes, version);
+        }
         match parse_frame(bytes) {
             Err(_) => Step::Lost,
             Ok(None) => Step::Wants(bytes.len() + 1),
@@ -184,6 +207,35 @@ impl Footprint {
                 }
             }
         }
+    }
+
+    /// Traces of the v1 formats are one generation, of nothing but records.
+    fn v1_record(&mut self, bytes: &[u8], version: Version) -> Step {
+        let record = match v1::decode_record(bytes, version) {
+            Ok(record) => record,
+            Err(v1::RecordError::Truncated) => return Step::Wants(bytes.len() + 1),
+            Err(_) => return Step::Lost,
+        };
+        let event_type = record.event_type();
+        let length = record.bytes().len();
+        self.v1_types[usize::from(event_type.to_wire()) % 64].add(length);
+        if self.generations.is_empty() {
+            self.begin_generation(Generation(1));
+        }
+        let new_thread = match (event_type, record.numbers()) {
+            (v1::EventType::ProcStart, [.., thread]) => self.threads.insert(ThreadId(*thread)),
+            (v1::EventType::UserRegion, [_, _, 0, ..]) => {
+                self.v1_regions += 1;
+                false
+            }
+            _ => false,
+        };
+        if let Some(only) = self.generations.last_mut() {
+            only.bytes += length as u64;
+            only.batches += u64::from(event_type == v1::EventType::Batch);
+            only.threads += u64::from(new_thread);
+        }
+        Step::Counted(length)
     }
 
     fn batch(&mut self, version: Version, header: &BatchHeader, length: usize, data: &[u8]) {

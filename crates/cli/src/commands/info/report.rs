@@ -1,10 +1,11 @@
 //! What `info` reports: one structure, printed as text or as JSON.
 
 use exectrace_reader::{EventType, Experiment, Version, WallTime};
+use exectrace_wire::{Family, v1};
 use serde::Serialize;
 
 use super::{
-    footprint::{Footprint, RawGeneration},
+    footprint::{Footprint, RawGeneration, Tally},
     ordered::{Ordered, OrderedGeneration},
 };
 use crate::{input::Compression, units};
@@ -138,18 +139,25 @@ impl Report {
             goroutines: ordered.goroutines,
             procs: ordered.procs.len() as u64,
             threads: footprint.threads.union(&ordered.named_threads).count() as u64,
-            contents: Contents::of(footprint),
+            contents: match origin.version.family() {
+                Family::V1 => Contents::of_v1(footprint),
+                Family::V2 => Contents::of(footprint),
+            },
             experiments: experiments(footprint),
             generation_count: generations.len() as u64 + ordered.more_generations,
             generations,
-            types: footprint
-                .types()
-                .map(|(event_type, tally)| TypeReport {
-                    name: event_type.name(),
-                    count: tally.count,
-                    bytes: tally.bytes,
-                })
-                .collect(),
+            types: {
+                let types = footprint
+                    .types()
+                    .map(|(event_type, tally)| (event_type.name(), tally));
+                let v1_types = footprint
+                    .v1_types()
+                    .map(|(event_type, tally)| (event_type.name(), tally));
+                types
+                    .chain(v1_types)
+                    .map(|(name, Tally { count, bytes })| TypeReport { name, count, bytes })
+                    .collect()
+            },
             uncounted_bytes: footprint.uncounted,
         }
     }
@@ -200,6 +208,23 @@ impl Contents {
     }
 }
 
+impl Contents {
+    fn of_v1(footprint: &Footprint) -> Self {
+        use v1::EventType as T;
+        let count = |event_type| footprint.v1_tally(event_type).count;
+        Self {
+            gc_cycles: count(T::GCStart),
+            stop_the_worlds: count(T::STWStart),
+            tasks: count(T::UserTaskCreate),
+            regions: footprint.v1_regions,
+            logs: count(T::UserLog),
+            cpu_samples: count(T::CPUSample),
+            stacks: count(T::Stack),
+            strings: count(T::String),
+        }
+    }
+}
+
 /// The releases whose runtime writes a version.
 fn written_by(version: Version) -> &'static str {
     match version {
@@ -207,7 +232,14 @@ fn written_by(version: Version) -> &'static str {
         Version::Go123 => "Go 1.23 or 1.24",
         Version::Go125 => "Go 1.25",
         Version::Go126 => "Go 1.26 or later",
-        _ => "Go 1.21 or earlier",
+        Version::Go121 => "Go 1.21",
+        Version::Go119 => "Go 1.19 or 1.20",
+        Version::Go111 => "Go 1.11 to 1.18",
+        Version::Go110 => "Go 1.10",
+        Version::Go109 => "Go 1.9",
+        Version::Go108 => "Go 1.8",
+        Version::Go107 => "Go 1.7",
+        _ => "Go 1.5 or 1.6",
     }
 }
 

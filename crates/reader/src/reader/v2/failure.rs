@@ -2,7 +2,7 @@
 
 use super::*;
 
-impl Reader<'_> {
+impl V2Reader<'_> {
     #[cold]
     pub(super) fn fail(&mut self, error: Error) -> Error {
         self.run = Run::NONE;

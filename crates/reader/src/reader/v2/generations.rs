@@ -2,7 +2,7 @@
 
 use super::*;
 
-impl Reader<'_> {
+impl V2Reader<'_> {
     pub(super) fn deliver_sync(&mut self, time: i64, begins_generation: bool) -> usize {
         self.syncs += 1;
         let record = Record {

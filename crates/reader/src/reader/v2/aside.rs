@@ -2,7 +2,7 @@
 
 use super::*;
 
-impl Reader<'_> {
+impl V2Reader<'_> {
     /// What is not simply the run's next event:
     ///
     /// 1. a CPU sample;
