@@ -9,9 +9,12 @@
 
 mod column;
 mod distribution;
+mod flame;
 mod goroutines;
 mod ids;
 mod index;
+mod pprof;
+mod profile;
 mod selection;
 mod span;
 mod state;
@@ -19,11 +22,14 @@ mod store;
 mod symbols;
 
 pub use distribution::Distribution;
+pub use flame::{Folded, fold, to_folded_text};
 pub use goroutines::{GoroutineAnalysis, GoroutineStats, Group, GroupTimes, Measure, Spells};
 pub use ids::{
     FrameIx, GoroutineIx, PlaceIx, ProcIx, RangeIx, RegionIx, RowIx, StackIx, StringIx, TaskIx,
     ThreadIx,
 };
+pub use pprof::{reason_name, to_pprof};
+pub use profile::{Profile, ProfileKind, ProfileLabels, ProfileOptions, ProfileSample, Reason};
 pub use selection::{FunctionPattern, Selection};
 pub use span::{Seen, Span};
 pub use state::State;

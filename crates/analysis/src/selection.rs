@@ -43,6 +43,12 @@ impl Selection {
         chosen.into_iter()
     }
 
+    /// Whether some goroutines may be left out, whenever they lived.
+    #[must_use]
+    pub fn restricts_goroutines(&self) -> bool {
+        !self.goroutines.is_empty() || !self.functions.is_empty()
+    }
+
     /// Whether each string is the name of a selected function.
     fn functions_of(&self, symbols: &Symbols) -> Vec<bool> {
         if self.functions.is_empty() {

@@ -24,8 +24,6 @@ use crate::{
 pub(crate) struct AnalysisArgs {
     #[command(flatten)]
     pub(crate) trace: TraceArgs,
-    #[command(flatten)]
-    pub(crate) form: FormArgs,
     #[command(flatten, next_help_heading = "Restrictions")]
     pub(crate) restrictions: RestrictionArgs,
 }
@@ -167,24 +165,36 @@ impl Loaded {
 }
 
 impl Head {
-    /// The first lines of a text: what this is, what is wrong with it, what is left out.
-    pub(crate) fn lines(&self, paint: Paint) -> Vec<String> {
+    /// The trace's name.
+    pub(crate) fn file(&self) -> String {
+        harmless(&self.file)
+    }
+
+    /// What is wrong with the trace, a line each.
+    pub(crate) fn problem_lines(&self, paint: Paint) -> Vec<String> {
         const SHOWN: usize = 5;
-        let mut lines = vec![format!(
-            "{}: {}, {}",
-            paint.strong(&harmless(&self.file)),
-            units::duration(i64::try_from(self.duration_ns).unwrap_or(i64::MAX)),
-            units::counted(self.events, "event", "events"),
-        )];
-        for problem in self.problems.iter().take(SHOWN) {
-            lines.push(format!("{}: {}", paint.bad("damaged"), harmless(problem)));
-        }
+        let damaged = paint.bad("damaged");
+        let shown = self.problems.iter().take(SHOWN);
+        let mut lines: Vec<String> = shown
+            .map(|problem| format!("{damaged}: {}", harmless(problem)))
+            .collect();
         if let Some(more @ 1..) = self.problems.len().checked_sub(SHOWN) {
             lines.push(format!(
-                "{}: {more} more; `--json` has all",
-                paint.bad("damaged")
+                "{damaged}: {more} more; `exectrace info --salvage --json` has all"
             ));
         }
+        lines
+    }
+
+    /// The first lines of a text: what this is, what is wrong with it, what is left out.
+    pub(crate) fn lines(&self, paint: Paint) -> Vec<String> {
+        let mut lines = vec![format!(
+            "{}: {}, {}",
+            paint.strong(&self.file()),
+            nanos(self.duration_ns),
+            units::counted(self.events, "event", "events"),
+        )];
+        lines.extend(self.problem_lines(paint));
         if let Some(window) = self.window {
             lines.push(format!(
                 "only from {} to {}",

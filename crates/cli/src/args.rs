@@ -8,7 +8,7 @@ use clap::{
 };
 
 use crate::{
-    commands::{assemble, completions, dump, goroutines, info, man, validate},
+    commands::{assemble, completions, dump, flame, goroutines, info, man, pprof, validate},
     input::Source,
     terminal::ColorChoice,
 };
@@ -60,6 +60,8 @@ pub(crate) enum Command {
     Info(info::InfoArgs),
     Dump(Box<dump::DumpArgs>),
     Goroutines(goroutines::GoroutinesArgs),
+    Pprof(pprof::PprofArgs),
+    Flame(flame::FlameArgs),
     Assemble(assemble::AssembleArgs),
     Validate(validate::ValidateArgs),
     Completions(completions::CompletionsArgs),

@@ -3,9 +3,11 @@
 pub(crate) mod assemble;
 pub(crate) mod completions;
 pub(crate) mod dump;
+pub(crate) mod flame;
 pub(crate) mod goroutines;
 pub(crate) mod info;
 pub(crate) mod man;
+pub(crate) mod pprof;
 pub(crate) mod salvage;
 pub(crate) mod validate;
 
@@ -21,6 +23,8 @@ pub(crate) fn run(cli: &Cli) -> Result<Outcome, Failure> {
         Command::Info(args) => info::run(args, &cli.global),
         Command::Dump(args) => dump::run(args, &cli.global),
         Command::Goroutines(args) => goroutines::run(args, &cli.global),
+        Command::Pprof(args) => pprof::run(args, &cli.global),
+        Command::Flame(args) => flame::run(args, &cli.global),
         Command::Assemble(args) => assemble::run(args, &cli.global),
         Command::Validate(args) => validate::run(args, &cli.global),
         Command::Completions(args) => completions::run(args),

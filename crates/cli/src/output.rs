@@ -22,10 +22,15 @@ fn stdout_file() -> io::Result<File> {
     Ok(own.into())
 }
 
-/// Writes a short result to standard output.
+/// Writes a result that is complete to standard output.
 pub(crate) fn print(text: &str) -> Result<(), Failure> {
+    print_bytes(text.as_bytes())
+}
+
+/// As [`print`], of bytes.
+pub(crate) fn print_bytes(bytes: &[u8]) -> Result<(), Failure> {
     stdout_file()
-        .and_then(|mut file| file.write_all(text.as_bytes()))
+        .and_then(|mut file| file.write_all(bytes))
         .map_err(|error| Failure::output(STDOUT, error))
 }
 

@@ -36,6 +36,11 @@ impl Paint {
         })
     }
 
+    /// No colour.
+    pub(crate) fn plain() -> Self {
+        Self(false)
+    }
+
     fn with(self, style: Style, text: &str) -> String {
         if self.0 {
             format!("{style}{text}{style:#}")

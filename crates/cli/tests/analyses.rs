@@ -101,3 +101,64 @@ fn a_trace_with_nothing_in_it_is_no_trouble() {
         assert!(!ran.result().contains("NaN"), "{ran:?}");
     }
 }
+
+#[test]
+fn flame_graphs_are_as_agreed() {
+    let file = "go1.27-web.trace";
+    let args = [
+        "flame", file, "--kind", "offcpu", "--label", "reason", "-f", "folded",
+    ];
+    golden("flame-offcpu.folded", &args);
+    let file = "go1.27-cgolate.trace";
+    golden("flame-syscall.svg", &["flame", file, "--kind", "syscall"]);
+    golden(
+        "flame-cpu.speedscope.json",
+        &["flame", "go1.27-cpu.trace", "-k", "cpu", "-f", "speedscope"],
+    );
+}
+
+#[test]
+fn a_profile_is_compressed_and_the_same_each_time() {
+    let args = [
+        "pprof",
+        "go1.27-web.trace",
+        "--kind",
+        "wall",
+        "--label",
+        "state,reason",
+    ];
+    let output = common::exectrace(args).output().unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(output.stdout[..2], [0x1f, 0x8b]);
+    assert_eq!(
+        output.stdout,
+        common::exectrace(args).output().unwrap().stdout
+    );
+    let mut profile = Vec::new();
+    let mut gzip = flate2::read::GzDecoder::new(&output.stdout[..]);
+    std::io::Read::read_to_end(&mut gzip, &mut profile).unwrap();
+    let text = String::from_utf8_lossy(&profile);
+    for expected in [
+        "net/http.(*conn).serve",
+        "scheduler",
+        "waiting",
+        "delay",
+        "nanoseconds",
+    ] {
+        let found = text.contains(expected);
+        assert_eq!(found, expected != "scheduler", "{expected}");
+    }
+}
+
+#[test]
+fn what_is_wrong_with_a_trace_is_said_beside_its_profile() {
+    let args = ["pprof", "go1.27-genscgo-gap.trace", "--kind", "sched"];
+    let output = common::exectrace(args).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(!output.stdout.is_empty());
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        stderr.starts_with("exectrace: go1.27-genscgo-gap.trace: damaged: "),
+        "{stderr}"
+    );
+}

@@ -4,10 +4,12 @@ mod common;
 
 use common::{TempDir, run};
 
-const COMMANDS: [&str; 7] = [
+const COMMANDS: [&str; 9] = [
     "info",
     "dump",
     "goroutines",
+    "pprof",
+    "flame",
     "assemble",
     "validate",
     "completions",

@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
+pub(crate) mod pprof;
 pub(crate) mod syscalls;
 
 use std::{fs, path::PathBuf};

@@ -8,7 +8,7 @@ use exectrace_analysis::GoroutineAnalysis;
 
 use self::report::Report;
 use crate::{
-    analysis::{self, AnalysisArgs},
+    analysis::{self, AnalysisArgs, FormArgs},
     args::Global,
     error::{Failure, Outcome},
     output,
@@ -31,7 +31,7 @@ Examples:
 The exit status is 1 if the trace is damaged: the output then has what was read before the damage.")]
 pub(crate) struct GoroutinesArgs {
     #[command(flatten)]
-    analysis: AnalysisArgs,
+    form: FormArgs,
     /// List goroutines, not groups
     #[arg(long)]
     each: bool,
@@ -41,6 +41,8 @@ pub(crate) struct GoroutinesArgs {
     /// How many lines a list has at most; 0 for all. JSON and CSV have all
     #[arg(long, value_name = "N", default_value_t = 30)]
     top: usize,
+    #[command(flatten)]
+    analysis: AnalysisArgs,
 }
 
 /// What groups and goroutines are sorted by, the largest first.
@@ -63,7 +65,7 @@ enum SortKey {
 pub(crate) fn run(args: &GoroutinesArgs, global: &Global) -> Result<Outcome, Failure> {
     let loaded = analysis::load(&args.analysis, global)?;
     let analysis = GoroutineAnalysis::new(&loaded.store, &loaded.selection);
-    let form = &args.analysis.form;
+    let form = &args.form;
     let single = !loaded.selection.goroutines.is_empty();
     if form.csv || form.json {
         let report = Report::new(&loaded, &analysis, args.each || single, args.sort);

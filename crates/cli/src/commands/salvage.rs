@@ -4,7 +4,13 @@ use std::io::{self, Write as _};
 
 use exectrace_reader::{Reader, SalvageReport};
 
-use crate::{args::Global, input::Cut, terminal::harmless, units};
+use crate::{
+    analysis::Loaded,
+    args::Global,
+    input::Cut,
+    terminal::{Paint, harmless},
+    units,
+};
 
 /// What was lost, a line an item, the totals first; empty if the trace is whole or salvage was not
 /// asked for.
@@ -70,5 +76,16 @@ pub(super) fn remark(name: &str, losses: &[String], global: &Global) {
             stderr,
             "exectrace: {name}: salvage: {more} more; `exectrace info --salvage --json` has all"
         );
+    }
+}
+
+/// Says on standard error what is wrong with a trace, where the output has no place for that.
+pub(super) fn remark_problems(loaded: &Loaded, global: &Global) {
+    if global.quiet {
+        return;
+    }
+    for line in loaded.head.problem_lines(Paint::plain()) {
+        // Nobody can be told if standard error is closed.
+        let _ = writeln!(io::stderr(), "exectrace: {}: {line}", loaded.head.file());
     }
 }
