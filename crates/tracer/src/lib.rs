@@ -1,8 +1,65 @@
 //! Records what the threads and tasks of a Rust program do, as a Go execution trace.
+//!
+//! The trace is in the format of Go 1.26, so every tool for Go's traces opens it.
+//!
+//! - [`raw`] has every event: what runtimes, schedulers and garbage collectors report.
+//! - [`Subscription`] starts and ends tracing; a [`generation::Consumer`] gets what was traced, a
+//!   *generation* at a time, about every second. [`Memory`] is one that keeps everything.
+//! - [`stats`] says what was traced and what was lost.
+//!
+//! # Example
+//!
+//! ```
+//! use std::sync::Arc;
+//! use exectrace::{Memory, Subscription, raw::{self, Proc}};
+//! use exectrace_wire::TaskId;
+//!
+//! let memory = Arc::new(Memory::new());
+//! let tracing = Subscription::session(memory.clone())?;
+//!
+//! let proc = Proc::new().start();
+//! let task = proc.create();
+//! let running = proc.run(task);
+//! raw::log(TaskId::BACKGROUND, "greeting", "hello");
+//! running.exit().stop();
+//!
+//! tracing.end()?;
+//! std::fs::write(std::env::temp_dir().join("app.trace"), memory.trace())?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 #![deny(unsafe_code)]
 
+// The models run the lock-free parts alone, with loom's atomics.
 pub mod block;
+#[cfg(not(loom))]
+mod buffer;
 pub mod clock;
+#[cfg(not(loom))]
+mod control;
 pub mod generation;
+#[cfg(not(loom))]
+mod memory;
+#[cfg(not(loom))]
+mod os;
+#[cfg(not(loom))]
+pub mod raw;
 pub mod sink;
 pub mod stack;
+#[cfg(not(loom))]
+mod stats;
+#[cfg(not(loom))]
+mod status;
+#[cfg(not(loom))]
+mod strings;
+mod thread_state;
+#[cfg(not(loom))]
+mod ticker;
+#[cfg(not(loom))]
+mod writer;
+
+#[cfg(not(loom))]
+pub use control::{ControlError, Settings, Subscription, advance, configure, is_enabled, stats};
+#[cfg(not(loom))]
+pub use memory::Memory;
+#[cfg(not(loom))]
+pub use stats::Stats;

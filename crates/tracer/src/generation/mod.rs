@@ -4,6 +4,12 @@ use std::sync::Arc;
 
 use exectrace_wire::{Generation, Ticks, Version};
 
+#[cfg(not(loom))]
+mod close;
+
+#[cfg(not(loom))]
+pub(crate) use close::{Closing, close, discard, record};
+
 /// The version of the format that the tracer writes.
 pub const VERSION: Version = Version::Go126;
 
