@@ -1,6 +1,7 @@
 //! What the ordered events say: times, generations, goroutines, procs.
 
 use std::collections::{BTreeSet, HashSet};
+use std::ops::ControlFlow;
 
 use exectrace_reader::{
     ClockSnapshot, Error, Event, EventKind, EventType, Generation, GoState, GoroutineId, ProcId,
@@ -55,16 +56,11 @@ impl Ordered {
             remember_all: salvage,
             ..Self::default()
         };
-        loop {
-            match reader.next_event() {
-                Ok(Some(event)) => ordered.add(&event),
-                Ok(None) => break,
-                Err(error) => {
-                    ordered.error = Some(error);
-                    break;
-                }
-            }
-        }
+        let read = reader.try_for_each(|event| {
+            ordered.add(&event);
+            ControlFlow::<()>::Continue(())
+        });
+        ordered.error = read.err();
         ordered.close_generation();
         ordered
     }
