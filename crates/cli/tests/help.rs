@@ -4,10 +4,13 @@ mod common;
 
 use common::{TempDir, run};
 
-const COMMANDS: [&str; 9] = [
+const COMMANDS: [&str; 12] = [
     "info",
     "dump",
     "goroutines",
+    "sched",
+    "blocking",
+    "wakes",
     "pprof",
     "flame",
     "assemble",
