@@ -9,8 +9,7 @@ use clap::{
 
 use crate::{
     commands::{
-        assemble, blocking, completions, dump, flame, goroutines, info, man, pprof, sched,
-        validate, wakes,
+        assemble, completions, dump, flame, goroutines, info, man, pprof, recover, validate,
     },
     input::Source,
     terminal::ColorChoice,
@@ -63,12 +62,10 @@ pub(crate) enum Command {
     Info(info::InfoArgs),
     Dump(Box<dump::DumpArgs>),
     Goroutines(goroutines::GoroutinesArgs),
-    Sched(sched::SchedArgs),
-    Blocking(blocking::BlockingArgs),
-    Wakes(wakes::WakesArgs),
     Pprof(pprof::PprofArgs),
     Flame(flame::FlameArgs),
     Assemble(assemble::AssembleArgs),
+    Recover(recover::RecoverArgs),
     Validate(validate::ValidateArgs),
     Completions(completions::CompletionsArgs),
     Man(man::ManArgs),

@@ -82,27 +82,20 @@ pub(crate) fn harmless(text: &str) -> String {
         .collect()
 }
 
-/// Rows of cells in aligned columns, two spaces apart: text to the left, numbers to the right.
+/// Rows of cells in aligned columns, two spaces apart: one column to the left, all others to the
+/// right.
 #[derive(Debug, Default)]
 pub(crate) struct Table {
     rows: Vec<Vec<String>>,
-    text: TextColumns,
-}
-
-/// Which columns have text.
-#[derive(Clone, Copy, Debug, Default)]
-enum TextColumns {
-    #[default]
-    First,
-    /// The last columns, so many: for text that may be long.
-    Last(usize),
+    /// Whether the last column is the one to the left, instead of the first.
+    text_last: bool,
 }
 
 impl Table {
-    /// A table whose last columns have text, so many.
-    pub(crate) fn with_text_last(columns: usize) -> Self {
+    /// A table whose last column is to the left: for text that may be long.
+    pub(crate) fn with_text_last() -> Self {
         Self {
-            text: TextColumns::Last(columns),
+            text_last: true,
             ..Self::default()
         }
     }
@@ -126,11 +119,8 @@ impl Table {
                 if column > 0 {
                     line += "  ";
                 }
-                let is_text = match self.text {
-                    TextColumns::First => column == 0,
-                    TextColumns::Last(count) => column + count >= columns,
-                };
-                if is_text {
+                let text = if self.text_last { columns - 1 } else { 0 };
+                if column == text {
                     line += &format!("{cell:<width$}");
                 } else {
                     line += &format!("{cell:>width$}");
@@ -163,7 +153,7 @@ mod tests {
 
     #[test]
     fn the_last_column_may_be_the_one_with_text() {
-        let mut table = Table::with_text_last(1);
+        let mut table = Table::with_text_last();
         table.row(["n".to_owned(), "name".to_owned()]);
         table.row(["10".to_owned(), "a long one".to_owned()]);
         assert_eq!(table.lines(Paint(false)), [" n  name", "10  a long one"]);

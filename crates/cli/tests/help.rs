@@ -4,16 +4,14 @@ mod common;
 
 use common::{TempDir, run};
 
-const COMMANDS: [&str; 12] = [
+const COMMANDS: [&str; 10] = [
     "info",
     "dump",
     "goroutines",
-    "sched",
-    "blocking",
-    "wakes",
     "pprof",
     "flame",
     "assemble",
+    "recover",
     "validate",
     "completions",
     "man",

@@ -47,6 +47,8 @@ pub enum Kind {
     Stacks = 2,
     /// Memory that means nothing without its process.
     Scratch = 3,
+    /// A part of a finished generation.
+    Finished = 4,
 }
 
 #[repr(C, align(64))]

@@ -300,7 +300,13 @@ impl Locked {
             COUNTERS.lost_events.add(lost.events);
             self.tell(phase, |consumer| consumer.lost(&lost));
         } else {
-            let generation = Arc::new(close(closing));
+            let (generation, blocks) = close(closing);
+            let generation = Arc::new(generation);
+            // What is in mapped memory MUST be there until the whole generation is, otherwise it is
+            // lost if the process is killed right now.
+            #[cfg(target_os = "linux")]
+            crate::mapped::keep(&generation);
+            drop(blocks);
             COUNTERS.generations.add(1);
             COUNTERS.events.add(generation.events);
             COUNTERS.bytes.add(generation.bytes.len() as u64);
@@ -356,9 +362,23 @@ fn later_than(before: Option<Snapshot>) -> Snapshot {
     snapshot
 }
 
+static POOL: OnceLock<Pool> = OnceLock::new();
+
+/// Whether there has been a need for trace memory.
+#[cfg(target_os = "linux")]
+pub(crate) fn has_pool() -> bool {
+    POOL.get().is_some()
+}
+
+/// Decides where trace memory comes from; none if that is decided already.
+#[cfg(target_os = "linux")]
+pub(crate) fn set_pool(pool: Pool) -> Option<&'static Pool> {
+    POOL.set(pool).ok()?;
+    POOL.get()
+}
+
 /// Where trace memory comes from.
 pub(crate) fn pool() -> &'static Pool {
-    static POOL: OnceLock<Pool> = OnceLock::new();
     POOL.get_or_init(|| Pool::new(Settings::default().max_memory / BLOCK_BYTES))
 }
 

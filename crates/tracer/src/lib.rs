@@ -3,6 +3,8 @@
 //! The trace is in the format of Go 1.26, so every tool for Go's traces opens it.
 //!
 //! - [`raw`] has every event: what runtimes, schedulers and garbage collectors report.
+//! - [`Session`] records into a file or any other [`sink`]; a [`FlightRecorder`] keeps the last seconds.
+//!   What is left when the process dies is the business of [`crash`], `mapped` and [`recover`].
 //! - [`Subscription`] starts and ends tracing; a [`generation::Consumer`] gets what was traced, a
 //!   *generation* at a time, about every second. [`Memory`] is one that keeps everything.
 //! - [`stats`] says what was traced and what was lost.
@@ -33,16 +35,29 @@
 pub mod block;
 #[cfg(not(loom))]
 mod buffer;
+#[cfg(not(loom))]
+mod build_id;
 pub mod clock;
 #[cfg(not(loom))]
 mod control;
+#[cfg(not(loom))]
+pub mod crash;
+#[cfg(not(loom))]
+pub mod flight;
 pub mod generation;
+#[cfg(all(target_os = "linux", not(loom)))]
+pub mod mapped;
 #[cfg(not(loom))]
 mod memory;
 #[cfg(not(loom))]
 mod os;
 #[cfg(not(loom))]
 pub mod raw;
+#[cfg(not(loom))]
+pub mod recover;
+#[cfg(not(loom))]
+pub mod session;
+#[cfg(not(loom))]
 pub mod sink;
 pub mod stack;
 #[cfg(not(loom))]
@@ -60,6 +75,10 @@ mod writer;
 #[cfg(not(loom))]
 pub use control::{ControlError, Settings, Subscription, advance, configure, is_enabled, stats};
 #[cfg(not(loom))]
+pub use flight::FlightRecorder;
+#[cfg(not(loom))]
 pub use memory::Memory;
+#[cfg(not(loom))]
+pub use session::{Session, SessionError};
 #[cfg(not(loom))]
 pub use stats::Stats;

@@ -38,6 +38,14 @@ const UNSAFE_ALLOWED: &[(&str, &str)] = &[
         "a thread and the advancing thread take turns at the same memory",
     ),
     (
+        "crates/tracer/src/crash/signal.rs",
+        "signal handlers, and pipes that they may write to",
+    ),
+    (
+        "crates/tracer/src/mapped/mapping.rs",
+        "memory that is a file, so that it outlives the process",
+    ),
+    (
         "crates/tracer/src/stack/",
         "reads the stack that it is on, and shares memory without locks",
     ),

@@ -34,17 +34,18 @@ pub trait StackSource {
     /// The stacks of a generation in a block of them: ids and addresses, leaf first.
     fn scan(&mut self, memory: &[u8], generation: Generation) -> Vec<(u64, Vec<u64>)>;
 
-    /// Adds the frames of an address, innermost first; none if it cannot be named.
-    fn frames(&mut self, address: u64, frames: &mut Vec<NamedFrame>);
+    /// The frames of a stack, leaf first: more than addresses where calls were inlined, fewer where
+    /// some say nothing about the program.
+    fn frames(&mut self, addresses: &[u64]) -> Vec<NamedFrame>;
 }
 
-/// A frame of a stack, with its names.
+/// A frame of a stack.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NamedFrame {
     /// The program counter, or what stands for it in the trace.
     pub pc: u64,
-    /// The function.
-    pub function: String,
+    /// The function; none if no file says which it is.
+    pub function: Option<String>,
     /// The source file.
     pub file: String,
     /// The line, from 1.

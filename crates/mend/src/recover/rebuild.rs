@@ -15,7 +15,7 @@ use exectrace_wire::{
     decode_event, limits::MAX_STACK_FRAMES, parse_frame,
 };
 
-use super::{NamedFrame, Report, StackSource, image::Pieces};
+use super::{Report, StackSource, image::Pieces};
 use crate::{
     clock::Clock,
     emit::{Section, push_batch, push_number},
@@ -249,25 +249,18 @@ impl Tables {
         source: &mut dyn StackSource,
         report: &mut Report,
     ) {
-        let mut frames: Vec<NamedFrame> = Vec::new();
-        for address in addresses {
-            let before = frames.len();
-            source.frames(*address, &mut frames);
-            if frames.len() == before {
-                report.raw_addresses += 1;
-                // Go's tools take no frame but the leaf without a name and a line.
-                frames.push(NamedFrame {
-                    pc: *address,
-                    function: format!("{address:#x}"),
-                    file: "?".to_owned(),
-                    line: 1,
-                });
-            }
-        }
+        let mut frames = source.frames(addresses);
         frames.truncate(MAX_STACK_FRAMES);
         let mut payload = Vec::new();
         for frame in &frames {
-            let [function, file] = [&frame.function, &frame.file].map(|name| self.name(name));
+            let function = match &frame.function {
+                Some(function) => self.name(function),
+                None => {
+                    report.raw_addresses += 1;
+                    self.name(&format!("{:#x}", frame.pc))
+                }
+            };
+            let file = self.name(&frame.file);
             for number in [frame.pc, function, file, frame.line] {
                 push_number(&mut payload, number);
             }

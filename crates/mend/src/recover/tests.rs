@@ -56,15 +56,14 @@ impl StackSource for NoStacks {
         vec![(1, vec![0x1000, 0x2000])]
     }
 
-    fn frames(&mut self, address: u64, frames: &mut Vec<NamedFrame>) {
-        if address == 0x1000 {
-            frames.push(NamedFrame {
-                pc: address,
-                function: "main::work".to_owned(),
-                file: "main.rs".to_owned(),
-                line: 7,
-            });
-        }
+    fn frames(&mut self, addresses: &[u64]) -> Vec<NamedFrame> {
+        let frame = |address: &u64| NamedFrame {
+            pc: *address,
+            function: (*address == 0x1000).then(|| "main::work".to_owned()),
+            file: "main.rs".to_owned(),
+            line: 7,
+        };
+        addresses.iter().map(frame).collect()
     }
 }
 

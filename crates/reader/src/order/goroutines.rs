@@ -2,11 +2,8 @@
 
 use exectrace_wire::{GoStatus, GoroutineId, ProcId, ProcStatus};
 
-use super::{
-    Goroutine, NO_SLOT, Ordering, Refusal, Sequence, Standing, Thread, ThreadSlot, go_state, refuse,
-};
+use super::{Goroutine, NO_SLOT, Ordering, Refusal, Thread, ThreadSlot, go_state, refuse};
 use crate::{
-    dense::IdMap,
     error::OrderError,
     record::NONE,
     state::{GoState, ProcState},
@@ -23,8 +20,8 @@ impl Ordering {
     ) -> Result<(), Refusal> {
         let at = self.context(slot);
         at.require_proc()?;
-        if let Some(current) = self.goroutines.get_mut(at.goroutine) {
-            current.require_status(at.goroutine, GoStatus::Running)?;
+        if let Some(slot) = self.goroutine_slots.get(at.goroutine) {
+            self.require_status(slot, GoStatus::Running)?;
         }
         let id = event.arg::<0>();
         self.add_goroutine(id, status)?;
@@ -61,7 +58,8 @@ impl Ordering {
     ) -> Result<(), Refusal> {
         let at = self.context(slot);
         at.require_goroutine()?;
-        existing(&mut self.goroutines, at)?.require_status(at.goroutine, GoStatus::Syscall)?;
+        let goroutine = self.existing(at)?;
+        self.require_status(goroutine, GoStatus::Syscall)?;
         if at.proc != NONE {
             let proc = &mut self.procs[at.proc_slot];
             if proc.status != ProcStatus::Syscall {
@@ -76,7 +74,7 @@ impl Ordering {
             let steal = event.derive(exectrace_wire::EventType::ProcSteal, [at.proc, 0, 0, 0]);
             self.emit_proc(at, &steal, at.proc, ProcState::Running, ProcState::Idle);
         }
-        self.remove_goroutine(at.goroutine);
+        self.remove_goroutine(goroutine);
         self.bind_goroutine(slot, NONE);
         let (from, to) = (GoState::Syscall, GoState::NotExist);
         if at.proc != NONE {
@@ -90,15 +88,16 @@ impl Ordering {
     pub(super) fn go_start(&mut self, slot: ThreadSlot, event: &Decoded) -> Result<(), Refusal> {
         let at = self.context(slot);
         let (id, number) = (event.arg::<0>(), event.arg::<1>());
-        let sequence = self.sequence(number);
-        let Some(goroutine) = self.ready(id, GoStatus::Runnable, sequence) else {
+        let Some(goroutine) = self.ready(id, GoStatus::Runnable, number) else {
             // It may be created, or have its status reported, on a thread that we have not come to.
             return Err(Refusal::NotYet);
         };
         at.require_proc()?;
         at.forbid_goroutine()?;
-        goroutine.standing = Standing::new(GoStatus::Running);
-        goroutine.sequence = sequence;
+        let sequence = self.sequence(number);
+        let state = &mut self.goroutines[goroutine];
+        state.status = GoStatus::Running;
+        state.sequence = sequence;
         self.bind_goroutine(slot, id);
         self.emit_goroutine(at, event, id, GoState::Runnable, GoState::Running);
         Ok(())
@@ -112,9 +111,9 @@ impl Ordering {
     ) -> Result<(), Refusal> {
         let at = self.context(slot);
         at.require_user()?;
-        let goroutine = existing(&mut self.goroutines, at)?;
-        goroutine.require_status(at.goroutine, GoStatus::Running)?;
-        goroutine.standing = Standing::new(status);
+        let goroutine = self.existing(at)?;
+        self.require_status(goroutine, GoStatus::Running)?;
+        self.goroutines[goroutine].status = status;
         self.bind_goroutine(slot, NONE);
         self.emit_goroutine(at, event, at.goroutine, GoState::Running, go_state(status));
         Ok(())
@@ -124,8 +123,9 @@ impl Ordering {
     pub(super) fn go_destroy(&mut self, slot: ThreadSlot, event: &Decoded) -> Result<(), Refusal> {
         let at = self.context(slot);
         at.require_user()?;
-        existing(&mut self.goroutines, at)?.require_status(at.goroutine, GoStatus::Running)?;
-        self.remove_goroutine(at.goroutine);
+        let goroutine = self.existing(at)?;
+        self.require_status(goroutine, GoStatus::Running)?;
+        self.remove_goroutine(goroutine);
         self.bind_goroutine(slot, NONE);
         self.emit_goroutine(at, event, at.goroutine, GoState::Running, GoState::NotExist);
         Ok(())
@@ -134,14 +134,15 @@ impl Ordering {
     pub(super) fn go_unblock(&mut self, slot: ThreadSlot, event: &Decoded) -> Result<(), Refusal> {
         let at = self.context(slot);
         let (id, number) = (event.arg::<0>(), event.arg::<1>());
-        let sequence = self.sequence(number);
-        let Some(goroutine) = self.ready(id, GoStatus::Waiting, sequence) else {
+        let Some(goroutine) = self.ready(id, GoStatus::Waiting, number) else {
             // As in `go_start`. There is no context to check: anything can unblock a goroutine,
             // also a thread without a proc.
             return Err(Refusal::NotYet);
         };
-        goroutine.standing = Standing::new(GoStatus::Runnable);
-        goroutine.sequence = sequence;
+        let sequence = self.sequence(number);
+        let state = &mut self.goroutines[goroutine];
+        state.status = GoStatus::Runnable;
+        state.sequence = sequence;
         self.emit_goroutine(at, event, id, GoState::Waiting, GoState::Runnable);
         Ok(())
     }
@@ -156,15 +157,17 @@ impl Ordering {
         let at = self.context(slot);
         use exectrace_wire::EventType as T;
         at.require_user()?;
-        existing(&mut self.goroutines, at)?.require_status(at.goroutine, GoStatus::Running)?;
+        let current = self.existing(at)?;
+        self.require_status(current, GoStatus::Running)?;
         let (id, number) = (event.arg::<0>(), event.arg::<1>());
-        let sequence = self.sequence(number);
-        let Some(next) = self.ready(id, GoStatus::Waiting, sequence) else {
+        let Some(next) = self.ready(id, GoStatus::Waiting, number) else {
             // As in `go_start`.
             return Err(Refusal::NotYet);
         };
-        next.standing = Standing::new(GoStatus::Running);
-        next.sequence = sequence;
+        let sequence = self.sequence(number);
+        let state = &mut self.goroutines[next];
+        state.status = GoStatus::Running;
+        state.sequence = sequence;
         self.emit_goroutine(at, event, id, GoState::Waiting, GoState::Runnable);
 
         let leave = event.derive(if destroy { T::GoDestroy } else { T::GoBlock }, [0; 4]);
@@ -175,9 +178,9 @@ impl Ordering {
         };
         self.emit_goroutine_next(at, &leave, at.goroutine, GoState::Running, to);
         if destroy {
-            self.remove_goroutine(at.goroutine);
+            self.remove_goroutine(current);
         } else {
-            existing(&mut self.goroutines, at)?.standing = Standing::new(GoStatus::Waiting);
+            self.goroutines[current].status = GoStatus::Waiting;
         }
 
         let start = event.derive(T::GoStart, event.args());
@@ -198,11 +201,11 @@ impl Ordering {
     ) -> Result<(), Refusal> {
         let at = self.context(slot);
         at.require_user()?;
+        let goroutine = self.existing(at)?;
+        self.require_status(goroutine, GoStatus::Running)?;
         // The proc's sequence only tells which system call a later steal interrupts. It is on this
         // thread, so it cannot be early: a wrong number is an error.
         let sequence = self.sequence(event.arg::<0>());
-        let goroutine = existing(&mut self.goroutines, at)?;
-        goroutine.require_status(at.goroutine, GoStatus::Running)?;
         let proc = &mut self.procs[at.proc_slot];
         if !sequence.succeeds(proc.sequence) {
             return refuse(OrderError::ProcSequence {
@@ -212,7 +215,7 @@ impl Ordering {
         }
         proc.sequence = sequence;
         proc.status = ProcStatus::Syscall;
-        goroutine.standing = Standing::new(GoStatus::Syscall);
+        self.goroutines[goroutine].status = GoStatus::Syscall;
         self.emit_goroutine(at, event, at.goroutine, GoState::Running, GoState::Syscall);
         Ok(())
     }
@@ -225,8 +228,8 @@ impl Ordering {
     ) -> Result<(), Refusal> {
         let at = self.context(slot);
         at.require_user()?;
-        let goroutine = existing(&mut self.goroutines, at)?;
-        goroutine.require_status(at.goroutine, GoStatus::Syscall)?;
+        let goroutine = self.existing(at)?;
+        self.require_status(goroutine, GoStatus::Syscall)?;
         let proc = &mut self.procs[at.proc_slot];
         if proc.status != ProcStatus::Syscall {
             return refuse(OrderError::ProcState {
@@ -236,7 +239,7 @@ impl Ordering {
             });
         }
         proc.status = ProcStatus::Running;
-        goroutine.standing = Standing::new(GoStatus::Running);
+        self.goroutines[goroutine].status = GoStatus::Running;
         self.emit_goroutine(at, event, at.goroutine, GoState::Syscall, GoState::Running);
         Ok(())
     }
@@ -253,9 +256,9 @@ impl Ordering {
             return Err(Refusal::NotYet);
         }
         at.require_goroutine()?;
-        let goroutine = existing(&mut self.goroutines, at)?;
-        goroutine.require_status(at.goroutine, GoStatus::Syscall)?;
-        goroutine.standing = Standing::new(GoStatus::Runnable);
+        let goroutine = self.existing(at)?;
+        self.require_status(goroutine, GoStatus::Syscall)?;
+        self.goroutines[goroutine].status = GoStatus::Runnable;
         self.bind_goroutine(slot, NONE);
         self.emit_goroutine(at, event, at.goroutine, GoState::Syscall, GoState::Runnable);
         Ok(())
@@ -270,12 +273,12 @@ impl Ordering {
             return refuse(OrderError::BadStatus(status));
         };
         // 1. Against what is known of the goroutine.
-        let known = self.goroutines.get(id);
+        let known = self.goroutine_slots.get(id);
         match known {
-            Some(known) if known.status() != status => {
+            Some(known) if self.goroutines[known].status != status => {
                 return refuse(OrderError::InconsistentGoroutine {
                     id: GoroutineId(id),
-                    expected: go_state(known.status()),
+                    expected: go_state(self.goroutines[known].status),
                     found: go_state(status),
                 });
             }
@@ -313,8 +316,8 @@ impl Ordering {
             GoState::Undetermined
         };
         let sequence = self.sequence(0);
-        match self.goroutines.get_mut(id) {
-            Some(known) => known.sequence = sequence,
+        match known {
+            Some(known) => self.goroutines[known].sequence = sequence,
             None => self.insert_goroutine(id, status),
         }
         match elsewhere {
@@ -338,17 +341,40 @@ impl Ordering {
         Ok(())
     }
 
-    /// A goroutine in this state whose next step is this.
+    /// The slot of a goroutine in this state whose next sequence number is this.
     #[inline(always)]
-    fn ready(&mut self, id: u64, status: GoStatus, step: Sequence) -> Option<&mut Goroutine> {
-        let goroutine = self.goroutines.get_mut(id)?;
-        (goroutine.standing == Standing::new(status) && step.succeeds(goroutine.sequence))
-            .then_some(goroutine)
+    fn ready(&self, id: u64, status: GoStatus, number: u64) -> Option<u32> {
+        let slot = self.goroutine_slots.get(id)?;
+        let goroutine = &self.goroutines[slot];
+        (goroutine.status == status && self.sequence(number).succeeds(goroutine.sequence))
+            .then_some(slot)
+    }
+
+    /// The slot of the context's goroutine.
+    #[inline(always)]
+    pub(super) fn existing(&self, at: Thread) -> Result<u32, Refusal> {
+        match self.goroutine_slots.get(at.goroutine) {
+            Some(slot) => Ok(slot),
+            None => refuse(OrderError::UnknownGoroutine(GoroutineId(at.goroutine))),
+        }
+    }
+
+    #[inline(always)]
+    fn require_status(&self, slot: u32, expected: GoStatus) -> Result<(), Refusal> {
+        let goroutine = &self.goroutines[slot];
+        if goroutine.status == expected {
+            return Ok(());
+        }
+        refuse(OrderError::GoroutineState {
+            id: GoroutineId(goroutine.id),
+            expected: go_state(expected),
+            found: go_state(goroutine.status),
+        })
     }
 
     #[inline]
     fn add_goroutine(&mut self, id: u64, status: GoStatus) -> Result<(), Refusal> {
-        if self.goroutines.get(id).is_some() {
+        if self.goroutine_slots.get(id).is_some() {
             return refuse(OrderError::GoroutineExists(GoroutineId(id)));
         }
         self.insert_goroutine(id, status);
@@ -357,45 +383,26 @@ impl Ordering {
 
     #[inline]
     fn insert_goroutine(&mut self, id: u64, status: GoStatus) {
-        let goroutine = Goroutine {
-            sequence: self.sequence(0),
+        let sequence = self.sequence(0);
+        let slot = self.goroutines.insert(Goroutine {
+            id,
+            sequence,
+            status,
             open: NO_SLOT,
-            standing: Standing::new(status),
-        };
-        self.goroutines.insert(id, goroutine);
+        });
+        self.goroutine_slots.insert(id, slot);
     }
 
     /// Forgets a goroutine with its open ranges and regions.
-    #[inline]
-    fn remove_goroutine(&mut self, id: u64) {
-        if let Some(goroutine) = self.goroutines.remove(id)
-            && goroutine.open != NO_SLOT
-        {
-            self.open[goroutine.open].clear();
-            self.open.free(goroutine.open);
+    fn remove_goroutine(&mut self, slot: u32) {
+        let goroutine = &mut self.goroutines[slot];
+        self.goroutine_slots.remove(goroutine.id);
+        let open = std::mem::replace(&mut goroutine.open, NO_SLOT);
+        goroutine.id = NONE;
+        self.goroutines.free(slot);
+        if open != NO_SLOT {
+            self.open[open].clear();
+            self.open.free(open);
         }
-    }
-}
-
-/// The goroutine of the context.
-#[inline(always)]
-fn existing(goroutines: &mut IdMap<Goroutine>, at: Thread) -> Result<&mut Goroutine, Refusal> {
-    match goroutines.get_mut(at.goroutine) {
-        Some(goroutine) => Ok(goroutine),
-        None => refuse(OrderError::UnknownGoroutine(GoroutineId(at.goroutine))),
-    }
-}
-
-impl Goroutine {
-    #[inline(always)]
-    fn require_status(&self, id: u64, expected: GoStatus) -> Result<(), Refusal> {
-        if self.standing == Standing::new(expected) {
-            return Ok(());
-        }
-        refuse(OrderError::GoroutineState {
-            id: GoroutineId(id),
-            expected: go_state(expected),
-            found: go_state(self.status()),
-        })
     }
 }

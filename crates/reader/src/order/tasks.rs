@@ -76,8 +76,10 @@ impl Ordering {
     ) -> Result<(), Refusal> {
         let at = self.context(slot);
         at.require_user()?;
+        let goroutine = self.existing(at)?;
         let region = self.region(event, tables);
-        self.open(at.goroutine)?.regions.push(region);
+        let slot = self.open_slot(goroutine);
+        self.open[slot].regions.push(region);
         self.emit(at, event, What::Plain(event.event_type));
         Ok(())
     }
@@ -90,8 +92,10 @@ impl Ordering {
     ) -> Result<(), Refusal> {
         let at = self.context(slot);
         at.require_user()?;
+        let goroutine = self.existing(at)?;
         let region = self.region(event, tables);
-        let regions = &mut self.open(at.goroutine)?.regions;
+        let slot = self.open_slot(goroutine);
+        let regions = &mut self.open[slot].regions;
         match regions.last() {
             Some(innermost) if *innermost != region => {
                 return refuse(OrderError::RegionMismatch(GoroutineId(at.goroutine)));

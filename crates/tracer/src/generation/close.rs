@@ -9,6 +9,7 @@ use exectrace_wire::{
 
 use super::EncodedGeneration;
 use crate::{
+    block::Block,
     clock::{self, Snapshot},
     raw::{collector, slots},
     status::{State, Word},
@@ -30,8 +31,8 @@ pub(crate) struct Closing<'a> {
 /// Takes what was written in a generation; every section of it is over.
 ///
 /// The bytes are those of the whole generation. The statuses of who had no event stand at the end:
-/// nothing in the generation depends on them.
-pub(crate) fn close(closing: &Closing<'_>) -> EncodedGeneration {
+/// nothing in the generation depends on them. The blocks that all was written to come along.
+pub(crate) fn close(closing: &Closing<'_>) -> (EncodedGeneration, Vec<Block>) {
     let mut out = Output::new(closing);
 
     // 1. The clocks.
@@ -42,7 +43,7 @@ pub(crate) fn close(closing: &Closing<'_>) -> EncodedGeneration {
     let (blocks, mut events) = take_all(closing);
     out.bytes
         .reserve(blocks.iter().map(|block| block.bytes().len()).sum());
-    for block in blocks {
+    for block in &blocks {
         out.bytes.extend_from_slice(block.bytes());
     }
 
@@ -53,14 +54,15 @@ pub(crate) fn close(closing: &Closing<'_>) -> EncodedGeneration {
     // 4. The end. String batches stand among the others.
     Table::of(closing.over.phase()).clear();
     out.bytes.push(EventType::EndOfGeneration.to_wire());
-    EncodedGeneration {
+    let generation = EncodedGeneration {
         number: out.generation,
         started: closing.started.time,
         ended: closing.ended,
         ticks_per_second: clock::TICKS_PER_SECOND,
         events,
         bytes: out.bytes,
-    }
+    };
+    (generation, blocks)
 }
 
 /// Takes what was written in a generation that is lost, and says how many events that were.
@@ -70,7 +72,7 @@ pub(crate) fn discard(closing: &Closing<'_>) -> u64 {
     events
 }
 
-fn take_all(closing: &Closing<'_>) -> (Vec<crate::block::Block>, u64) {
+fn take_all(closing: &Closing<'_>) -> (Vec<Block>, u64) {
     closing.over.flush();
     let mut collected = thread_state::collected(closing.over.phase());
     let events = std::mem::take(&mut collected.events);

@@ -13,7 +13,7 @@ mod memory;
 mod queue;
 mod stream;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::{
     fmt,
@@ -23,6 +23,7 @@ use std::{
 };
 
 pub use error::{SinkError, SinkErrorKind};
+pub(crate) use file::create as create_file;
 pub use memory::Memory;
 pub use stream::{Stream, Written};
 
@@ -84,6 +85,14 @@ impl Sink {
     pub fn memory() -> (Self, Memory) {
         let memory = Memory::default();
         (Self::writer(memory.clone()), memory)
+    }
+
+    /// The file that it is, if it is one.
+    pub(crate) fn file(&self) -> Option<&Path> {
+        match &self.0 {
+            Target::Writer(_) => None,
+            Target::Path(path) => Some(path),
+        }
     }
 
     /// Opens what has to be opened.

@@ -15,7 +15,10 @@ use super::{
     Output, Settings, Sink, SinkError, SinkErrorKind,
     queue::{Dropped, Entry, Queue},
 };
-use crate::generation::{Consumer, EncodedGeneration, LostGeneration};
+use crate::{
+    crash,
+    generation::{Consumer, EncodedGeneration, LostGeneration},
+};
 
 /// What has become of a trace so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -197,7 +200,7 @@ impl Stream {
         self.finish_by(Instant::now() + patience)
     }
 
-    fn finish_by(&self, deadline: Instant) -> Result<Written, SinkError> {
+    pub(crate) fn finish_by(&self, deadline: Instant) -> Result<Written, SinkError> {
         if self.is_foreign() {
             // The lock may be held for ever, by a thread that this process does not have.
             return Err(SinkError {
@@ -308,6 +311,7 @@ impl Shared {
 
     /// The sink's thread: writes what comes until the end or a failure.
     fn run(&self, mut output: Box<dyn Output>) {
+        crash::this_thread_is_ours();
         let header = Version::Go126.header();
         let mut head: &[u8] = &header;
         // A trace without a generation has a header, too.

@@ -3,7 +3,7 @@
 use std::{
     fs,
     io::{self, ErrorKind, Write},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process,
     sync::{
         Arc, Mutex,
@@ -30,7 +30,7 @@ const EVENTS: u64 = 9;
 
 /// A program of which no generation can be left out: in each, a goroutine is created that is
 /// stated in the next and ends there.
-fn generations(count: u64) -> Vec<Arc<EncodedGeneration>> {
+pub(crate) fn generations(count: u64) -> Vec<Arc<EncodedGeneration>> {
     let mut trace = TraceBuilder::new(Version::Go126);
     for n in 1..=count {
         let generation = trace.generation(n);
@@ -68,7 +68,7 @@ fn generations(count: u64) -> Vec<Arc<EncodedGeneration>> {
 }
 
 /// Reads a trace, which MUST be valid, and returns what it says is lost.
-fn losses(trace: &[u8]) -> Vec<Loss> {
+pub(crate) fn losses(trace: &[u8]) -> Vec<Loss> {
     let mut reader = Reader::new(trace).unwrap();
     let mut validator = Validator::new(reader.version());
     let mut losses = Vec::new();
@@ -377,10 +377,14 @@ fn generations_that_nobody_has_are_bridged() {
 }
 
 /// A folder of its own for a test.
-struct Folder(PathBuf);
+pub(crate) struct Folder(PathBuf);
 
 impl Folder {
-    fn new() -> Self {
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+
+    pub(crate) fn new() -> Self {
         static FOLDERS: AtomicUsize = AtomicUsize::new(0);
         let number = FOLDERS.fetch_add(1, Ordering::Relaxed);
         let name = format!("exectrace-sink-{}-{number}", process::id());

@@ -42,6 +42,18 @@ impl Module {
         &self.path
     }
 
+    /// The addresses in memory of its code.
+    #[must_use]
+    pub fn code(&self) -> &[Range<u64>] {
+        &self.code
+    }
+
+    /// What was added to the addresses that the file gives, when it was loaded.
+    #[must_use]
+    pub const fn bias(&self) -> u64 {
+        self.bias
+    }
+
     /// Whether there is code of this module at an address.
     #[must_use]
     pub fn contains(&self, address: u64) -> bool {
@@ -77,7 +89,7 @@ mod system {
     use super::{Epoch, Module, Path, PathBuf};
 
     /// What is loaded now. Takes the loader's lock.
-    pub(in crate::stack) fn loaded() -> Vec<Module> {
+    pub(crate) fn loaded() -> Vec<Module> {
         let mut modules: Vec<Module> = vec![];
         each(&mut |info| {
             modules.extend(module(info, modules.is_empty()));
@@ -172,7 +184,7 @@ mod system {
 mod system {
     use super::{Epoch, Module};
 
-    pub(in crate::stack) fn loaded() -> Vec<Module> {
+    pub(crate) fn loaded() -> Vec<Module> {
         Vec::new()
     }
 
@@ -181,7 +193,8 @@ mod system {
     }
 }
 
-pub(super) use system::{epoch, loaded};
+pub(super) use system::epoch;
+pub(crate) use system::loaded;
 
 #[cfg(all(test, target_os = "linux"))]
 mod tests {

@@ -1,8 +1,8 @@
 //! What the ordered events say: times, generations, goroutines, procs.
 
 use std::collections::{BTreeSet, HashSet};
-use std::ops::ControlFlow;
 
+use exectrace_mend::{LOSS_CATEGORY, Loss};
 use exectrace_reader::{
     ClockSnapshot, Error, Event, EventKind, EventType, Generation, GoState, GoroutineId, ProcId,
     Reader, StateTransition, ThreadId, Time, WallTime,
@@ -39,6 +39,8 @@ pub(super) struct Ordered {
     pub(super) procs: BTreeSet<ProcId>,
     /// Threads that events name which another thread wrote: statuses and CPU samples.
     pub(super) named_threads: BTreeSet<ThreadId>,
+    /// What the tracer says that it had to drop, and when; the first of them.
+    pub(super) dropped: Vec<(Time, Loss)>,
     /// What ended the reading before the trace did.
     pub(super) error: Option<Error>,
     /// The generation that is being read; its `events` count from the start of the trace.
@@ -56,11 +58,16 @@ impl Ordered {
             remember_all: salvage,
             ..Self::default()
         };
-        let read = reader.try_for_each(|event| {
-            ordered.add(&event);
-            ControlFlow::<()>::Continue(())
-        });
-        ordered.error = read.err();
+        loop {
+            match reader.next_event() {
+                Ok(Some(event)) => ordered.add(&event),
+                Ok(None) => break,
+                Err(error) => {
+                    ordered.error = Some(error);
+                    break;
+                }
+            }
+        }
         ordered.close_generation();
         ordered
     }
@@ -93,11 +100,25 @@ impl Ordered {
                 | EventType::GoDestroySyscall
                 | EventType::ProcStatus,
             ) => self.resource(event),
+            Some(EventType::UserLog) => self.log(event),
             Some(_) => {}
         }
         self.events += 1;
         let start = self.span.map_or(event.time(), |(start, _)| start);
         self.span = Some((start, event.time()));
+    }
+
+    /// Notes what the tracer says of itself.
+    fn log(&mut self, event: &Event<'_>) {
+        /// More are not listed, whatever they say.
+        const MOST: usize = 1000;
+        if let EventKind::Log(log) = event.kind()
+            && log.category == *LOSS_CATEGORY
+            && self.dropped.len() < MOST
+            && let Some(loss) = Loss::parse(&log.message.to_string())
+        {
+            self.dropped.push((event.time(), loss));
+        }
     }
 
     /// Ends the generation, if one is open, with the last event that was read.

@@ -119,6 +119,7 @@ impl Report {
     ) -> Self {
         find_oddities(origin.version, footprint, &mut findings);
         find_unfinished(footprint, ordered, &mut findings);
+        find_dropped(ordered, &mut findings);
         findings.sort_by_key(|finding| finding.severity);
         let wall = |wall: &WallTime| wall.to_string();
         let generations = join_generations(&footprint.generations, &ordered.generations);
@@ -265,6 +266,20 @@ fn find_oddities(version: Version, footprint: &Footprint, findings: &mut Vec<Fin
         findings.push(Finding::warning(
             "the trace has a header and no data: was the program killed before it wrote any?",
         ));
+    }
+}
+
+/// What the program's tracer had to drop.
+fn find_dropped(ordered: &Ordered, findings: &mut Vec<Finding>) {
+    for (time, loss) in &ordered.dropped {
+        let since = ordered.span.map_or(0, |(start, _)| time.since(start));
+        findings.push(Finding::warning(format!(
+            "{} with {} dropped while the trace was recorded, from {} on: {}",
+            units::counted(loss.generations, "generation", "generations"),
+            units::counted(loss.events, "event was", "events were"),
+            units::duration(since),
+            loss.cause,
+        )));
     }
 }
 
