@@ -10,6 +10,8 @@ use crate::{status::Slot, writer::Writer};
 #[must_use = "when it is dropped, the world runs"]
 pub struct StoppedWorld<'a> {
     running: &'a Running,
+    /// It is this one that the world waits for.
+    is_first: bool,
     began: bool,
 }
 
@@ -40,11 +42,13 @@ pub struct MarkPhase {
 }
 
 impl Running {
-    /// Stops the world. The reason is one of the texts that Go has, or any other.
+    /// Stops the world. The reason is one of the texts that Go has, or any other. If the world is
+    /// stopped already, the trace does not tell that it is so twice.
     pub fn stop_the_world(&self, reason: &'static str) -> StoppedWorld<'_> {
-        world::stop();
+        let is_first = world::stop();
         let mut began = false;
-        if let Some(mut writer) = Writer::new()
+        if is_first
+            && let Some(mut writer) = Writer::new()
             && runs(&mut writer, self.slot)
         {
             writer.claim_context();
@@ -55,6 +59,7 @@ impl Running {
         }
         StoppedWorld {
             running: self,
+            is_first,
             began,
         }
     }
@@ -133,7 +138,9 @@ impl Drop for StoppedWorld<'_> {
             writer.claim_context();
             writer.event(EventType::STWEnd, []);
         }
-        world::start();
+        if self.is_first {
+            world::start();
+        }
     }
 }
 

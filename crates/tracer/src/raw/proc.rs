@@ -6,7 +6,7 @@ use exectrace_wire::{EventType, ProcId};
 
 use super::{OnThread, Runnable, Running, create, slots};
 use crate::{
-    status::{Slot, State},
+    status::{Slot, State, Word},
     writer::Writer,
 };
 
@@ -119,13 +119,12 @@ impl ProcHandle {
         }
         let mut writer = Writer::new()?;
         writer.claim_context();
-        steal(&mut writer, slot).then_some(Proc { slot })
+        steal(&mut writer, slot, word).then(|| Proc { slot })
     }
 }
 
-/// Steals a proc, unless its thread is faster; whether it did.
-pub(super) fn steal(writer: &mut Writer, slot: &'static Slot) -> bool {
-    let word = slot.word();
+/// Steals a proc from the system call in which it had this word, unless that is over; whether it did.
+pub(super) fn steal(writer: &mut Writer, slot: &'static Slot, word: Word) -> bool {
     let taken = word.on(State::Taken, word.thread());
     if word.state() != State::Syscall || !slot.exchange(word, taken) {
         return false;

@@ -19,8 +19,8 @@ use crate::{
 #[must_use = "when it is dropped, the goroutine ends"]
 pub struct Syscall {
     slot: &'static Slot,
-    /// The proc with which the call began, and its word then; nobody has had it since if the word is
-    /// the same.
+    /// The proc with which the call began, and the word that it got; nobody has had it since if it
+    /// still has that.
     proc: Option<(&'static Slot, Word)>,
     here: OnThread,
 }
@@ -37,6 +37,7 @@ pub enum Returned {
 
 impl Syscall {
     pub(super) fn begin(proc: &'static Slot, slot: &'static Slot) -> Self {
+        let mut word = proc.word();
         if let Some(mut writer) = Writer::new()
             && runs(&mut writer, slot)
         {
@@ -47,10 +48,11 @@ impl Syscall {
             let own = writer.own();
             own.running = false;
             slot.set(slot.word().on(State::Syscall, own.thread));
+            word = word.next_call().on(State::Syscall, own.thread);
             // From here on somebody may steal it.
-            proc.set(proc.word().next_call().on(State::Syscall, own.thread));
+            proc.set(word);
         }
-        Self::of(slot, Some((proc, proc.word())))
+        Self::of(slot, Some((proc, word)))
     }
 
     /// A thread that was not known calls in: its goroutine is new, and has no proc. `None` if the
@@ -111,7 +113,7 @@ impl Syscall {
             return None;
         }
         writer.claim_context();
-        if slot.word() != word || !proc::steal(&mut writer, slot) {
+        if !proc::steal(&mut writer, slot, word) {
             return None;
         }
         writer.own().proc = None;
@@ -225,9 +227,10 @@ pub(crate) fn destroy(writer: &mut Writer, slot: &'static Slot) {
 pub(crate) fn give_up_proc(writer: &mut Writer) {
     let own = writer.own();
     let thread = own.thread;
-    if let Some(slot) = own.proc.take()
-        && slot.word().thread() == thread
-    {
-        proc::steal(writer, slot);
+    if let Some(slot) = own.proc.take() {
+        let word = slot.word();
+        if word.thread() == thread {
+            proc::steal(writer, slot, word);
+        }
     }
 }
