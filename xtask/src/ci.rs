@@ -75,6 +75,11 @@ fn steps() -> Vec<(&'static str, Step)> {
     steps.push(("simulations, asked of Go", example("simulate -- 0 50")));
     let asked = "test -p exectrace-mend --test gaps -- --ignored";
     steps.push(("bridges, asked of Go", cargo(asked)));
+    // Stacks are walked along frame pointers, which the other builds do not have.
+    let stacks = cargo("test --package exectrace --lib stack::")
+        .env("RUSTFLAGS", "-C force-frame-pointers=yes")
+        .env("CARGO_TARGET_DIR", root().join("target/frame-pointers"));
+    steps.push(("stacks", stacks));
     let fuzz = "check --locked --manifest-path fuzz/Cargo.toml --bins";
     steps.push(("fuzz targets", cargo(fuzz)));
     steps

@@ -7,7 +7,7 @@ use std::io::Read as _;
 use std::process::ExitCode;
 
 use exectrace_wire::limits::MAX_RAW_RECORD_BYTES;
-use exectrace_wire::{HEADER_LEN, decode_record, parse_header};
+use exectrace_wire::{HEADER_LEN, parse_header, visit_records};
 
 fn main() -> ExitCode {
     exectrace_bench::main(|mut file, _options| {
@@ -20,7 +20,7 @@ fn main() -> ExitCode {
         let (mut records, mut sum) = (0, 0u64);
         loop {
             // 1. Every record that the buffer holds whole.
-            while let Some(record) = decode_record(&buffer[start..end], version)? {
+            start += visit_records(&buffer[start..end], version, |record| {
                 // Every number is used, so none can be left undecoded. A record is not copied to
                 // memory as a whole, which no user of the loop would do.
                 sum = record
@@ -29,8 +29,7 @@ fn main() -> ExitCode {
                     .iter()
                     .fold(sum, |sum, n| sum.wrapping_add(*n));
                 records += 1;
-                start += record.bytes().len();
-            }
+            })?;
             // 2. The cut one moves to the front, and the buffer is filled up.
             buffer.copy_within(start..end, 0);
             end -= start;

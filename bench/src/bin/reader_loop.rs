@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 use std::hint::black_box;
+use std::ops::ControlFlow;
 use std::process::ExitCode;
 
 use exectrace_reader::{Options, Reader};
@@ -15,10 +16,14 @@ fn main() -> ExitCode {
             _ => return Err("usage: reader_loop [--overlapped] FILE".into()),
         };
         let mut events = 0;
-        while let Some(event) = reader.next_event()? {
+        let ControlFlow::<()>::Continue(()) = reader.try_for_each(|event| {
             black_box(&event);
             events += 1;
-        }
+            ControlFlow::Continue(())
+        })?
+        else {
+            unreachable!("the visitor never breaks")
+        };
         Ok(events)
     })
 }

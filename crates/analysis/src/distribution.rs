@@ -23,7 +23,7 @@ pub struct Distribution {
 }
 
 impl Distribution {
-    /// Of these values, which it sorts.
+    /// Of these values, whose order it changes. Time is linear.
     ///
     /// ```
     /// use exectrace_analysis::Distribution;
@@ -36,30 +36,42 @@ impl Distribution {
         Self::with_zeros(values, 0)
     }
 
-    /// Of these values, which it sorts, and so many zeros.
+    /// Of these values, whose order it changes, and so many zeros.
     #[must_use]
     pub fn with_zeros(values: &mut [u64], zeros: u64) -> Self {
-        values.sort_unstable();
         let count = zeros + values.len() as u64;
-        let at = |rank: u64| match rank.checked_sub(zeros) {
-            Some(place) => values.get(place as usize).copied().unwrap_or(0),
-            None => 0,
+        let total = values
+            .iter()
+            .fold(0, |sum: u64, value| sum.saturating_add(*value));
+        let min = if zeros > 0 {
+            0
+        } else {
+            values.iter().copied().min().unwrap_or(0)
         };
-        // The number of values that are not larger, rounded up, less one.
-        let percentile = |percent: u128| {
-            let rank = (u128::from(count) * percent).div_ceil(100);
-            at((rank as u64).saturating_sub(1))
+        let max = values.iter().copied().max().unwrap_or(0);
+        // From the largest percentile down, each among the values that are not above the one before.
+        let mut rest = values;
+        let mut percentile = |percent: u128| {
+            // The number of values that are not larger, rounded up, less one.
+            let rank = (u128::from(count) * percent).div_ceil(100) as u64;
+            let at = rank.saturating_sub(1).checked_sub(zeros)? as usize;
+            if at >= rest.len() {
+                return None;
+            }
+            let (_, value, _) = rest.select_nth_unstable(at);
+            let value = *value;
+            rest = &mut std::mem::take(&mut rest)[..=at];
+            Some(value)
         };
+        let [p99, p95, p50] = [99, 95, 50].map(|percent| percentile(percent).unwrap_or(0));
         Self {
             count,
-            total: values
-                .iter()
-                .fold(0, |sum, value| sum.saturating_add(*value)),
-            min: at(0),
-            p50: percentile(50),
-            p95: percentile(95),
-            p99: percentile(99),
-            max: at(count.saturating_sub(1)),
+            total,
+            min,
+            p50,
+            p95,
+            p99,
+            max,
         }
     }
 
@@ -97,6 +109,30 @@ mod tests {
         assert_eq!(Distribution::with_zeros(&mut [9, 7], 3), plain);
         let zeros = Distribution::with_zeros(&mut [], 4);
         assert_eq!((zeros.count, zeros.max, zeros.mean()), (4, 0, 0));
+    }
+
+    #[test]
+    fn percentiles_are_those_of_the_sorted_values() {
+        let mut state = 1u64;
+        for count in [1usize, 2, 3, 19, 20, 21, 99, 100, 101, 257] {
+            for zeros in [0u64, 1, 60] {
+                let mut values: Vec<u64> = (0..count)
+                    .map(|_| {
+                        state = state
+                            .wrapping_mul(6_364_136_223_846_793_005)
+                            .wrapping_add(1);
+                        state >> 56
+                    })
+                    .collect();
+                let mut sorted = vec![0; zeros as usize];
+                sorted.extend(&values);
+                sorted.sort_unstable();
+                let at = |percent: usize| sorted[(sorted.len() * percent).div_ceil(100) - 1];
+                let found = Distribution::with_zeros(&mut values, zeros);
+                assert_eq!((found.min, found.max), (sorted[0], *sorted.last().unwrap()));
+                assert_eq!((found.p50, found.p95, found.p99), (at(50), at(95), at(99)));
+            }
+        }
     }
 
     #[test]

@@ -7,29 +7,35 @@
 //! counts up to there.
 #![forbid(unsafe_code)]
 
+mod blocking;
 mod column;
 mod distribution;
 mod flame;
 mod goroutines;
+mod histogram;
 mod ids;
 mod index;
 mod pprof;
 mod profile;
+mod sched;
 mod selection;
 mod span;
 mod state;
 mod store;
 mod symbols;
 
+pub use blocking::{Blocking, Wake, Waker, blocking, wakes};
 pub use distribution::Distribution;
 pub use flame::{Folded, fold, to_folded_text};
 pub use goroutines::{GoroutineAnalysis, GoroutineStats, Group, GroupTimes, Measure, Spells};
+pub use histogram::{Class, Histogram};
 pub use ids::{
     FrameIx, GoroutineIx, PlaceIx, ProcIx, RangeIx, RegionIx, RowIx, StackIx, StringIx, TaskIx,
     ThreadIx,
 };
 pub use pprof::{reason_name, to_pprof};
 pub use profile::{Profile, ProfileKind, ProfileLabels, ProfileOptions, ProfileSample, Reason};
+pub use sched::{Latencies, Origin, ProcStats, Wait, latencies, procs};
 pub use selection::{FunctionPattern, Selection};
 pub use span::{Seen, Span};
 pub use state::State;

@@ -6,9 +6,10 @@ use std::collections::BTreeMap;
 
 use exectrace_analysis::{
     Distribution, FunctionPattern, GoroutineAnalysis, GoroutineStats, Group, Measure, Selection,
-    Span, State, Store,
+    Span, State, Store, blocking, latencies, procs,
 };
 use exectrace_reader::Time;
+use exectrace_wire::Version;
 
 /// Simulated programs, and real traces as far as they can be salvaged.
 fn stores() -> impl Iterator<Item = (String, Store)> {
@@ -181,6 +182,100 @@ fn running_goroutines_fit_on_the_procs() {
         for (time, change) in edges {
             running += change;
             assert!(running <= store.procs().len() as i32, "{name}: {time}");
+        }
+    }
+}
+
+#[test]
+fn waits_are_those_of_the_goroutines() {
+    for (name, store) in stores() {
+        let Some(span) = store.span() else { continue };
+        let cuts = cuts(span);
+        let mut windows = vec![Selection::default()];
+        windows.extend(cuts.windows(2).map(|window| within(window[0], window[1])));
+        for selection in windows {
+            let found = latencies(&store, &selection, 3);
+            let expected = totals(&stats(&store, &selection));
+            let of = |measure| expected.get(&measure).copied().unwrap_or(0);
+            assert_eq!(found.all.total, of(Measure::SchedulerWait), "{name}");
+            let by_origin: u64 = found.by_origin.values().map(|waits| waits.total).sum();
+            let by_function: u64 = found.by_function.iter().map(|(_, waits)| waits.total).sum();
+            assert_eq!((by_origin, by_function), (found.all.total, found.all.total));
+            let in_classes: u64 = found.histogram.classes().map(|class| class.count).sum();
+            assert_eq!(in_classes, found.all.count);
+            let worst: Vec<u64> = found
+                .worst
+                .iter()
+                .map(|wait| wait.seen.span.nanos())
+                .collect();
+            assert!(worst.is_sorted_by(|a, b| a >= b), "{name}: {worst:?}");
+            assert_eq!(worst.first().copied().unwrap_or(0), found.all.max, "{name}");
+            let blocked: u64 = expected
+                .iter()
+                .filter(|(measure, _)| matches!(measure, Measure::Blocked(_)))
+                .map(|(_, nanos)| nanos)
+                .sum();
+            let places = blocking(&store, &selection);
+            let found: u64 = places.iter().map(|place| place.durations.total).sum();
+            assert_eq!(found, blocked, "{name}");
+            for place in &places {
+                let woken: u64 = place.wakers.iter().map(|(_, count)| count).sum();
+                assert_eq!(
+                    woken + place.open,
+                    place.durations.count,
+                    "{name}: {place:?}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn procs_are_always_doing_one_thing() {
+    let mut runs = 0;
+    for (name, bytes) in support::corpus().into_iter().chain(support::simulated()) {
+        let Some(store) = support::store(&bytes, false) else {
+            continue;
+        };
+        // Before Go 1.22, goroutines count as running while the world is stopped and procs idle.
+        if !Version::V2.contains(&store.version()) {
+            continue;
+        }
+        let all = stats(&store, &Selection::default());
+        let found = procs(&store, &Selection::default());
+        for proc in &found {
+            let parts = proc.running + proc.syscall + proc.scheduling + proc.idle + proc.unknown;
+            assert_eq!(parts, proc.total, "{name}: {proc:?}");
+            assert!(proc.migrations <= proc.runs);
+            runs += proc.runs;
+        }
+        // What runs, runs on a proc.
+        let running: u64 = found.iter().map(|proc| proc.running).sum();
+        let expected = totals(&all);
+        assert_eq!(
+            running,
+            expected.get(&Measure::Execution).copied().unwrap_or(0),
+            "{name}"
+        );
+        let syscall: u64 = found.iter().map(|proc| proc.syscall).sum();
+        assert_eq!(
+            syscall,
+            expected.get(&Measure::Syscall).copied().unwrap_or(0),
+            "{name}"
+        );
+    }
+    assert!(runs > 10_000);
+}
+
+#[test]
+fn what_ran_during_a_wait_and_what_was_idle_fit_on_the_procs() {
+    for (name, bytes) in support::simulated() {
+        let store = support::store(&bytes, false).unwrap();
+        let found = latencies(&store, &Selection::default(), 5);
+        for wait in found.worst {
+            let ran: u64 = wait.ran_meanwhile.iter().map(|(_, nanos)| nanos).sum();
+            let room = wait.seen.span.nanos() * store.procs().len() as u64;
+            assert!(ran + wait.idle_nanos <= room, "{name}: {wait:?}");
         }
     }
 }

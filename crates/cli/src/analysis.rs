@@ -2,10 +2,13 @@
 //! outputs.
 
 pub(crate) mod csv;
+pub(crate) mod page;
 mod window;
 
 use clap::Args;
-use exectrace_analysis::{Distribution, FunctionPattern, Selection, Span, Store, StringIx};
+use exectrace_analysis::{
+    Distribution, FunctionPattern, Selection, Span, StackIx, Store, StringIx, Waker,
+};
 use exectrace_export::filter::TimeBound;
 use exectrace_reader::{GoroutineId, Options, Reader, Time};
 use serde::Serialize;
@@ -157,6 +160,56 @@ impl Loaded {
     /// A string of the trace.
     pub(crate) fn text(&self, string: StringIx) -> String {
         self.store.symbols().string(string).to_string()
+    }
+
+    /// The function that goroutines began with, as a waker.
+    pub(crate) fn waker(&self, waker: Waker) -> String {
+        match waker {
+            Waker::Goroutine(function) => self.function(function),
+            Waker::Runtime => "(runtime: network, timer or scheduler)".to_owned(),
+        }
+    }
+
+    /// A stack with places in the source, a frame a line, leaf first.
+    pub(crate) fn stack_lines(&self, stack: StackIx) -> Vec<String> {
+        let symbols = self.store.symbols();
+        let frames = symbols.stack(stack).iter();
+        frames
+            .map(|frame| {
+                let frame = symbols.frame(*frame);
+                let function = self.text(frame.function);
+                let file = self.text(frame.file);
+                harmless(&format!("{function} {file}:{}", frame.line))
+            })
+            .collect()
+    }
+
+    /// The functions of a stack, leaf first.
+    pub(crate) fn stack_functions(&self, stack: Option<StackIx>) -> Vec<String> {
+        let symbols = self.store.symbols();
+        let frames = stack.map_or(&[][..], |stack| symbols.stack(stack));
+        let functions = frames.iter().map(|frame| symbols.frame(*frame).function);
+        functions.map(|function| self.text(function)).collect()
+    }
+
+    /// The functions at the leaf of a stack on a line, the runtime's own left out.
+    pub(crate) fn short_stack(&self, stack: Option<StackIx>) -> String {
+        const SHOWN: usize = 3;
+        let all = self.stack_functions(stack);
+        let own: Vec<&str> = all
+            .iter()
+            .map(String::as_str)
+            .skip_while(|name| name.starts_with("runtime."))
+            .collect();
+        let shown = match own.as_slice() {
+            [] => all.iter().map(String::as_str).collect(),
+            own => own.to_vec(),
+        };
+        match shown.len() {
+            0 => "(no stack was recorded)".to_owned(),
+            n if n > SHOWN => harmless(&format!("{} < ...", shown[..SHOWN].join(" < "))),
+            _ => harmless(&shown.join(" < ")),
+        }
     }
 
     pub(crate) fn outcome(&self) -> Outcome {

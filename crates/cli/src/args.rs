@@ -9,7 +9,8 @@ use clap::{
 
 use crate::{
     commands::{
-        assemble, completions, dump, flame, goroutines, info, man, pprof, recover, validate,
+        assemble, blocking, completions, dump, flame, goroutines, info, man, pprof, recover, sched,
+        validate, wakes,
     },
     input::Source,
     terminal::ColorChoice,
@@ -62,6 +63,9 @@ pub(crate) enum Command {
     Info(info::InfoArgs),
     Dump(Box<dump::DumpArgs>),
     Goroutines(goroutines::GoroutinesArgs),
+    Sched(sched::SchedArgs),
+    Blocking(blocking::BlockingArgs),
+    Wakes(wakes::WakesArgs),
     Pprof(pprof::PprofArgs),
     Flame(flame::FlameArgs),
     Assemble(assemble::AssembleArgs),

@@ -1,6 +1,7 @@
 //! The subcommands, and what they have in common.
 
 pub(crate) mod assemble;
+pub(crate) mod blocking;
 pub(crate) mod completions;
 pub(crate) mod dump;
 pub(crate) mod flame;
@@ -10,7 +11,9 @@ pub(crate) mod man;
 pub(crate) mod pprof;
 pub(crate) mod recover;
 pub(crate) mod salvage;
+pub(crate) mod sched;
 pub(crate) mod validate;
+pub(crate) mod wakes;
 
 use crate::{
     args::{Cli, Command, Global, TraceArgs},
@@ -24,6 +27,9 @@ pub(crate) fn run(cli: &Cli) -> Result<Outcome, Failure> {
         Command::Info(args) => info::run(args, &cli.global),
         Command::Dump(args) => dump::run(args, &cli.global),
         Command::Goroutines(args) => goroutines::run(args, &cli.global),
+        Command::Sched(args) => sched::run(args, &cli.global),
+        Command::Blocking(args) => blocking::run(args, &cli.global),
+        Command::Wakes(args) => wakes::run(args, &cli.global),
         Command::Pprof(args) => pprof::run(args, &cli.global),
         Command::Flame(args) => flame::run(args, &cli.global),
         Command::Assemble(args) => assemble::run(args, &cli.global),

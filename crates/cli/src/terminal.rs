@@ -82,20 +82,27 @@ pub(crate) fn harmless(text: &str) -> String {
         .collect()
 }
 
-/// Rows of cells in aligned columns, two spaces apart: one column to the left, all others to the
-/// right.
+/// Rows of cells in aligned columns, two spaces apart: text to the left, numbers to the right.
 #[derive(Debug, Default)]
 pub(crate) struct Table {
     rows: Vec<Vec<String>>,
-    /// Whether the last column is the one to the left, instead of the first.
-    text_last: bool,
+    text: TextColumns,
+}
+
+/// Which columns have text.
+#[derive(Clone, Copy, Debug, Default)]
+enum TextColumns {
+    #[default]
+    First,
+    /// The last columns, so many: for text that may be long.
+    Last(usize),
 }
 
 impl Table {
-    /// A table whose last column is to the left: for text that may be long.
-    pub(crate) fn with_text_last() -> Self {
+    /// A table whose last columns have text, so many.
+    pub(crate) fn with_text_last(columns: usize) -> Self {
         Self {
-            text_last: true,
+            text: TextColumns::Last(columns),
             ..Self::default()
         }
     }
@@ -119,8 +126,11 @@ impl Table {
                 if column > 0 {
                     line += "  ";
                 }
-                let text = if self.text_last { columns - 1 } else { 0 };
-                if column == text {
+                let is_text = match self.text {
+                    TextColumns::First => column == 0,
+                    TextColumns::Last(count) => column + count >= columns,
+                };
+                if is_text {
                     line += &format!("{cell:<width$}");
                 } else {
                     line += &format!("{cell:>width$}");
@@ -153,7 +163,7 @@ mod tests {
 
     #[test]
     fn the_last_column_may_be_the_one_with_text() {
-        let mut table = Table::with_text_last();
+        let mut table = Table::with_text_last(1);
         table.row(["n".to_owned(), "name".to_owned()]);
         table.row(["10".to_owned(), "a long one".to_owned()]);
         assert_eq!(table.lines(Paint(false)), [" n  name", "10  a long one"]);

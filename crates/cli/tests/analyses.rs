@@ -94,11 +94,16 @@ fn damage_is_said_first_and_what_came_before_it_is_analysed() {
 fn a_trace_with_nothing_in_it_is_no_trouble() {
     let dir = common::TempDir::new();
     let file = dir.file("empty.trace", &exectrace_wire::Version::Go126.header());
-    for form in [&[][..], &["--json"], &["--csv"]] {
-        let mut args = vec!["goroutines", file.as_str()];
-        args.extend(form);
-        let ran = common::Ran::from(common::exectrace(&args).output().unwrap());
-        assert!(!ran.result().contains("NaN"), "{ran:?}");
+    for command in ["goroutines", "sched", "blocking", "wakes"] {
+        for form in [&[][..], &["--json"], &["--csv"]] {
+            let mut args = vec![command, file.as_str()];
+            args.extend(form);
+            let ran = common::Ran::from(common::exectrace(&args).output().unwrap());
+            assert!(
+                !ran.result().is_empty() && !ran.result().contains("NaN"),
+                "{ran:?}"
+            );
+        }
     }
 }
 
@@ -160,5 +165,41 @@ fn what_is_wrong_with_a_trace_is_said_beside_its_profile() {
     assert!(
         stderr.starts_with("exectrace: go1.27-genscgo-gap.trace: damaged: "),
         "{stderr}"
+    );
+}
+
+#[test]
+fn waits_and_procs_are_as_agreed() {
+    for trace in ["go1.22-zoo", "go1.25-cgo"] {
+        let file = format!("{trace}.trace");
+        golden(
+            &format!("sched-{trace}.txt"),
+            &["sched", &file, "--worst", "2"],
+        );
+    }
+    let args = ["sched", "go1.27-cgolate.trace", "--worst", "1", "--json"];
+    golden("sched-go1.27-cgolate.json", &args);
+    golden(
+        "sched-go1.27-zoo.csv",
+        &["sched", "go1.27-zoo.trace", "--csv"],
+    );
+}
+
+#[test]
+fn blocking_and_wakes_are_as_agreed() {
+    let file = "go1.27-zoo.trace";
+    golden("blocking-go1.27-zoo.txt", &["blocking", file]);
+    golden(
+        "blocking-stacks.txt",
+        &["blocking", file, "-r", "chan", "--stacks", "--top", "2"],
+    );
+    golden(
+        "blocking-go1.27-forever.csv",
+        &["blocking", "go1.27-forever.trace", "--csv"],
+    );
+    golden("wakes-go1.27-zoo.txt", &["wakes", file]);
+    golden(
+        "wakes-go1.27-zoo.dot",
+        &["wakes", file, "--dot", "--top", "5"],
     );
 }

@@ -4,10 +4,13 @@ mod common;
 
 use common::{TempDir, run};
 
-const COMMANDS: [&str; 10] = [
+const COMMANDS: [&str; 13] = [
     "info",
     "dump",
     "goroutines",
+    "sched",
+    "blocking",
+    "wakes",
     "pprof",
     "flame",
     "assemble",

@@ -1,9 +1,10 @@
 //! Properties of the reader.
 
 use std::io::{self, Cursor, Read};
+use std::ops::ControlFlow;
 
 use exectrace_export::ParsedWriter;
-use exectrace_reader::{Error, ErrorKind, Options, Reader};
+use exectrace_reader::{Error, ErrorKind, Event, Options, Reader};
 
 /// Most events that an input may have to be printed in full; those after it are only counted.
 const PRINTED_EVENTS: usize = 20_000;
@@ -14,6 +15,8 @@ pub fn order(data: &[u8]) {
     let whole = read(Reader::new(data));
     let pieces = read(Reader::new(Pieces(data, 1 + data.len() % 97)));
     assert_same(&whole, &pieces, "in one piece, and in pieces");
+    let visited = visit(Reader::new(data), 1 + data.len() % 13);
+    assert_same(&whole, &visited, "one by one, and visited");
 }
 
 /// A second thread changes nothing. A target of its own, since starting threads makes it slow.
@@ -102,6 +105,43 @@ fn events(reader: &mut Reader<'_>) -> Outcome {
         (again, first) => panic!("at first {first:?}, then {again:?}"),
     }
     outcome
+}
+
+/// As [`read`], but visits the events, and breaks off after every few to read one.
+fn visit(reader: Result<Reader<'_>, Error>, few: usize) -> Outcome {
+    let mut outcome = Outcome {
+        text: Vec::new(),
+        events: 0,
+        error: None,
+    };
+    let mut writer = ParsedWriter::new();
+    let mut note = |outcome: &mut Outcome, event: &Event<'_>| {
+        outcome.events += 1;
+        if outcome.events <= PRINTED_EVENTS as u64 {
+            writer.write_event(&mut outcome.text, event);
+        }
+    };
+    let run = || -> Result<(), Error> {
+        let mut reader = reader?;
+        loop {
+            let mut left = few;
+            let _ = reader.try_for_each(|event| {
+                note(&mut outcome, &event);
+                left -= 1;
+                if left == 0 {
+                    ControlFlow::Break(())
+                } else {
+                    ControlFlow::Continue(())
+                }
+            })?;
+            match reader.next_event()? {
+                Some(event) => note(&mut outcome, &event),
+                None => return Ok(()),
+            }
+        }
+    };
+    let error = run().err();
+    Outcome { error, ..outcome }
 }
 
 /// Shows the first lines that differ, not all of them.

@@ -4,7 +4,7 @@ use exectrace_wire::text::{Parser, Style, Writer, parse};
 use exectrace_wire::{
     CpuSamples, Family, Frame, HEADER_LEN, Payload, Stacks, Strings, SyncRecords, Version,
     alloc_free, decode_event, decode_event_into, decode_record, encode_event, limits, parse_frame,
-    parse_header,
+    parse_header, visit_records,
 };
 
 /// Everything that parses bytes takes any bytes: it ends, and does not read past what it is given.
@@ -62,7 +62,11 @@ pub fn round_trip(data: &[u8]) {
     let mut buffer = [0; 128];
     for version in Version::V2 {
         let mut rest = data;
+        let mut visited = Vec::new();
+        let whole = visit_records(data, version, |record| visited.push(record));
+        let mut visited = visited.iter();
         while let Ok(Some(record)) = decode_record(rest, version) {
+            assert_eq!(visited.next(), Some(&record));
             assert!(!record.bytes().is_empty() && record.bytes().len() <= rest.len());
             if record.event_type().spec().payload == Payload::None {
                 let event = (record.event_type(), record.args());
@@ -74,6 +78,11 @@ pub fn round_trip(data: &[u8]) {
             }
             rest = &rest[record.bytes().len()..];
         }
+        assert_eq!(visited.next(), None);
+        assert_eq!(
+            whole.map(|whole| &data[whole..]),
+            decode_record(rest, version).map(|_| rest)
+        );
     }
     if let Ok(Some((Frame::Batch(header), _))) = parse_frame(data) {
         let length = header.write(&mut buffer).expect("a header fits");

@@ -88,60 +88,136 @@ impl<T: Copy> IdTable<T> {
     }
 }
 
-/// A map from the ids of live resources (goroutines, procs) to slots of a [`Slab`].
+/// A map from the ids of live resources (goroutines, procs, tasks) to what is known of them.
 ///
-/// Ids are looked up in pages of [`PAGE`] slots while pages are well filled, and in a hash map
+/// Ids are looked up in pages of [`PAGE`] values while pages are well filled, and in a hash map
 /// otherwise: at most [`SPARE_PAGES`] pages may be emptier than one entry in [`PAGE_FILL`] slots,
-/// which bounds the memory that a hostile choice of ids can claim.
-#[derive(Debug, Default)]
-pub(crate) struct IdMap {
-    pages: Vec<Option<Box<Page>>>,
+/// which bounds the memory that a hostile choice of ids can claim. A page is found by the low bits
+/// of its number, so ids may be as large as they become in a server that runs for months.
+#[derive(Debug)]
+pub(crate) struct IdMap<T> {
+    /// A power of two entries, or none at all.
+    directory: Vec<Entry<T>>,
+    /// Empty pages, to be used again.
+    spare: Vec<Box<Page<T>>>,
     page_count: usize,
     len: usize,
-    sparse: HashMap<u64, u32>,
+    sparse: HashMap<u64, T>,
+}
+
+/// The place of all pages whose numbers have the same low bits; it holds one of them.
+#[derive(Debug)]
+struct Entry<T> {
+    number: u64,
+    page: Option<Box<Page<T>>>,
 }
 
 #[derive(Debug)]
-struct Page {
-    slots: [u32; PAGE],
+struct Page<T> {
+    values: [T; PAGE],
     used: u32,
+}
+
+/// A value with a mark for "there is none", so that a page is a flat array.
+pub(crate) trait Vacant: Copy {
+    /// There is no value.
+    const VACANT: Self;
+
+    /// Whether there is none.
+    fn is_vacant(&self) -> bool;
+}
+
+/// Slots of a [`Slab`].
+impl Vacant for u32 {
+    const VACANT: Self = Self::MAX;
+
+    #[inline(always)]
+    fn is_vacant(&self) -> bool {
+        *self == Self::VACANT
+    }
 }
 
 const PAGE: usize = 256;
 const PAGE_FILL: usize = 16;
 const SPARE_PAGES: usize = 256;
-/// Entries of the page directory, at 8 bytes each: covers 67 million goroutine ids.
-const MAX_DIRECTORY: usize = 1 << 18;
-const VACANT: u32 = u32::MAX;
+const MIN_DIRECTORY: usize = 64;
+/// Entries of the directory, at 16 bytes each, for each page before it does not grow any more.
+const DIRECTORY_PER_PAGE: usize = 64;
+/// Empty pages that are kept.
+const KEPT_PAGES: usize = 64;
 
-impl IdMap {
+impl<T> Default for IdMap<T> {
+    fn default() -> Self {
+        Self {
+            directory: Vec::new(),
+            spare: Vec::new(),
+            page_count: 0,
+            len: 0,
+            sparse: HashMap::new(),
+        }
+    }
+}
+
+impl<T: Vacant> IdMap<T> {
     /// How many ids are in the map.
     #[cfg(test)]
     fn len(&self) -> usize {
         self.len
     }
 
-    /// The slot of an id.
+    /// The value of an id.
     #[inline(always)]
-    pub(crate) fn get(&self, id: u64) -> Option<u32> {
-        match self.get_dense(id) {
-            VACANT => self.find_sparse(id),
-            slot => Some(slot),
+    pub(crate) fn get(&self, id: u64) -> Option<T> {
+        let number = id / PAGE as u64;
+        match self.directory.get(self.place(number)) {
+            Some(Entry {
+                number: found,
+                page: Some(page),
+            }) if *found == number && !page.values[id as usize % PAGE].is_vacant() => {
+                Some(page.values[id as usize % PAGE])
+            }
+            _ => self.find_sparse(id),
         }
     }
 
-    /// The slot of an id if it is in a page, otherwise a slot that does not exist.
+    /// The value of an id, for changes. MUST NOT be made vacant: see [`Self::remove`].
     #[inline(always)]
-    pub(crate) fn get_dense(&self, id: u64) -> u32 {
-        match self.pages.get((id / PAGE as u64) as usize) {
-            Some(Some(page)) => page.slots[id as usize % PAGE],
-            _ => VACANT,
+    pub(crate) fn get_mut(&mut self, id: u64) -> Option<&mut T> {
+        let number = id / PAGE as u64;
+        let place = self.place(number);
+        match self.directory.get_mut(place) {
+            Some(Entry {
+                number: found,
+                page: Some(page),
+            }) if *found == number && !page.values[id as usize % PAGE].is_vacant() => {
+                Some(&mut page.values[id as usize % PAGE])
+            }
+            _ => find_sparse_mut(&mut self.sparse, id),
         }
+    }
+
+    /// The value of an id if it is in a page; perhaps a vacant one. MUST NOT be made vacant or
+    /// cease to be.
+    #[inline(always)]
+    pub(crate) fn get_dense_mut(&mut self, id: u64) -> Option<&mut T> {
+        let number = id / PAGE as u64;
+        let place = self.place(number);
+        let entry = self.directory.get_mut(place)?;
+        if entry.number != number {
+            return None;
+        }
+        Some(&mut entry.page.as_mut()?.values[id as usize % PAGE])
+    }
+
+    /// Where in the directory a page belongs.
+    #[inline(always)]
+    fn place(&self, number: u64) -> usize {
+        number as usize & self.directory.len().wrapping_sub(1)
     }
 
     #[cold]
     #[inline(never)]
-    fn find_sparse(&self, id: u64) -> Option<u32> {
+    fn find_sparse(&self, id: u64) -> Option<T> {
         if self.sparse.is_empty() {
             None
         } else {
@@ -150,59 +226,118 @@ impl IdMap {
     }
 
     /// Adds an id that is not in the map.
-    pub(crate) fn insert(&mut self, id: u64, slot: u32) {
-        debug_assert!(self.get(id).is_none());
+    #[inline]
+    pub(crate) fn insert(&mut self, id: u64, value: T) {
+        debug_assert!(self.get(id).is_none() && !value.is_vacant());
         self.len += 1;
-        match self.page_for_insert(id) {
+        match self.page_for_insert(id / PAGE as u64) {
             Some(page) => {
-                page.slots[id as usize % PAGE] = slot;
+                page.values[id as usize % PAGE] = value;
                 page.used += 1;
             }
             None => {
-                self.sparse.insert(id, slot);
+                self.sparse.insert(id, value);
             }
         }
     }
 
-    fn page_for_insert(&mut self, id: u64) -> Option<&mut Page> {
-        let index = usize::try_from(id / PAGE as u64)
-            .ok()
-            .filter(|i| *i < MAX_DIRECTORY)?;
-        if self.pages.get(index).is_none_or(Option::is_none) {
-            if self.page_count >= SPARE_PAGES + self.len / PAGE_FILL {
+    #[inline]
+    fn page_for_insert(&mut self, number: u64) -> Option<&mut Page<T>> {
+        let place = self.place(number);
+        let is_there = |entry: &Entry<T>| entry.page.is_some() && entry.number == number;
+        let place = if self.directory.get(place).is_some_and(is_there) {
+            place
+        } else {
+            self.add_page(number)?
+        };
+        self.directory[place].page.as_deref_mut()
+    }
+
+    /// Adds a page, if there are not too many, and returns its place.
+    #[cold]
+    #[inline(never)]
+    fn add_page(&mut self, number: u64) -> Option<usize> {
+        if self.page_count >= SPARE_PAGES + self.len / PAGE_FILL {
+            return None;
+        }
+        let mut place = self.place(number);
+        while self.directory.get(place).is_none_or(|e| e.page.is_some()) {
+            if !self.grow_directory() {
                 return None;
             }
-            if self.pages.len() <= index {
-                self.pages.resize_with(index + 1, || None);
-            }
-            self.pages[index] = Some(Box::new(Page {
-                slots: [VACANT; PAGE],
-                used: 0,
-            }));
-            self.page_count += 1;
+            place = self.place(number);
         }
-        self.pages[index].as_deref_mut()
+        let page = self.spare.pop().unwrap_or_else(|| {
+            Box::new(Page {
+                values: [T::VACANT; PAGE],
+                used: 0,
+            })
+        });
+        self.directory[place] = Entry {
+            number,
+            page: Some(page),
+        };
+        self.page_count += 1;
+        Some(place)
     }
 
-    /// Removes an id and returns its slot.
-    pub(crate) fn remove(&mut self, id: u64) -> Option<u32> {
-        let index = (id / PAGE as u64) as usize;
-        if let Some(Some(page)) = self.pages.get_mut(index) {
-            let slot = std::mem::replace(&mut page.slots[id as usize % PAGE], VACANT);
-            if slot != VACANT {
+    /// Doubles the directory: pages that do not share a place now will not share one then.
+    fn grow_directory(&mut self) -> bool {
+        let len = (2 * self.directory.len()).max(MIN_DIRECTORY);
+        if len > DIRECTORY_PER_PAGE * (self.page_count + 1) {
+            return false;
+        }
+        let mut old = std::mem::take(&mut self.directory);
+        self.directory.resize_with(len, || Entry {
+            number: 0,
+            page: None,
+        });
+        for entry in old.drain(..).filter(|entry| entry.page.is_some()) {
+            let place = self.place(entry.number);
+            self.directory[place] = entry;
+        }
+        true
+    }
+
+    /// Removes an id and returns its value.
+    #[inline]
+    pub(crate) fn remove(&mut self, id: u64) -> Option<T> {
+        let number = id / PAGE as u64;
+        let place = self.place(number);
+        if let Some(entry) = self.directory.get_mut(place)
+            && entry.number == number
+            && let Some(page) = &mut entry.page
+        {
+            let value = std::mem::replace(&mut page.values[id as usize % PAGE], T::VACANT);
+            if !value.is_vacant() {
                 self.len -= 1;
                 page.used -= 1;
                 if page.used == 0 {
-                    self.pages[index] = None;
-                    self.page_count -= 1;
+                    self.remove_page(place);
                 }
-                return Some(slot);
+                return Some(value);
             }
         }
-        let slot = self.sparse.remove(&id)?;
+        let value = self.sparse.remove(&id)?;
         self.len -= 1;
-        Some(slot)
+        Some(value)
     }
+
+    #[cold]
+    #[inline(never)]
+    fn remove_page(&mut self, place: usize) {
+        self.page_count -= 1;
+        let page = self.directory[place].page.take();
+        if self.spare.len() < KEPT_PAGES {
+            self.spare.extend(page);
+        }
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn find_sparse_mut<T>(sparse: &mut HashMap<u64, T>, id: u64) -> Option<&mut T> {
+    sparse.get_mut(&id)
 }
 
 /// Values in reusable slots.
@@ -242,12 +377,6 @@ impl<T> Slab<T> {
             Some(slot) => slot,
             None => self.insert(new()),
         }
-    }
-
-    /// The value of a slot that may not exist.
-    #[inline(always)]
-    pub(crate) fn get_mut(&mut self, slot: u32) -> Option<&mut T> {
-        self.slots.get_mut(slot as usize)
     }
 
     /// All slots, free ones included.
@@ -323,12 +452,27 @@ mod tests {
     }
 
     #[test]
+    fn ids_of_a_server_that_ran_for_months_are_in_pages() {
+        let mut map = IdMap::default();
+        let far = 1 << 45;
+        for i in 0..100_000u32 {
+            map.insert(far + u64::from(i), i);
+            assert_eq!(map.get(far + u64::from(i)), Some(i));
+            if i >= 1000 {
+                assert_eq!(map.remove(far + u64::from(i - 1000)), Some(i - 1000));
+            }
+        }
+        assert!(map.sparse.is_empty());
+        assert!(map.directory.len() <= 1024);
+    }
+
+    #[test]
     fn hostile_ids_cost_no_page_each() {
         let mut map = IdMap::default();
         for i in 0..100_000 {
             map.insert(i * 256, i as u32);
         }
         assert!(map.page_count <= SPARE_PAGES + 100_000 / PAGE_FILL);
-        assert!(map.pages.len() <= MAX_DIRECTORY);
+        assert!(map.directory.len() <= DIRECTORY_PER_PAGE * map.page_count);
     }
 }

@@ -2,8 +2,8 @@
 //! [`exectrace_wire::limits`].
 
 /// Memory that a reader may hold whatever the trace: its read buffer of 256 KiB, one chunk of
-/// decoded events, and for each of goroutines, procs and tasks a directory of 2 MiB with 256 spare
-/// pages of 1 KiB, which a single large id can claim. Small real traces take 300 KB.
+/// decoded events, and pages that hostile ids can claim: 256 of 6 KiB for goroutines, and of 1 KiB
+/// for procs and for tasks, each with 1 KiB of a directory. Small real traces take 300 KB.
 pub const BASE_MEMORY_BYTES: usize = 8 << 20;
 
 /// Bytes of memory that a reader may hold for each byte of the two generations that it has in

@@ -43,6 +43,13 @@ impl Decoded {
         [a, b, c, d]
     }
 
+    /// As [`Self::args`], in place.
+    #[inline(always)]
+    pub(crate) fn args_in_place(&self) -> &Args {
+        let [_, args @ ..] = &self.words;
+        args
+    }
+
     /// The argument at `N`, without a copy of the others.
     #[inline(always)]
     pub(crate) fn arg<const N: usize>(&self) -> u64 {
@@ -64,6 +71,8 @@ impl Decoded {
 #[derive(Debug, Default)]
 pub(crate) struct Chunk {
     pub(crate) events: Vec<Decoded>,
+    /// See [`Self::plain_events`].
+    plain: usize,
     /// Offset of the batch's data in the trace.
     pub(crate) data_offset: u64,
     /// Why the events end before the batch does.
@@ -73,8 +82,16 @@ pub(crate) struct Chunk {
 }
 
 impl Chunk {
+    /// The events from `at` on up to, but without, the first that needs more care: one that names
+    /// something missing, or the last, behind which an error may be.
+    #[inline(always)]
+    pub(crate) fn plain_events(&self, at: usize) -> &[Decoded] {
+        self.events.get(at..self.plain).unwrap_or_default()
+    }
+
     pub(crate) fn clear(&mut self) {
         self.events.clear();
+        self.plain = 0;
         self.error = None;
         self.after_gap = false;
     }
@@ -165,6 +182,7 @@ impl ThreadStream {
         let room = chunk.events.len();
         let mut blank = chunk.events.iter_mut();
         let mut unused = 0;
+        let mut any_dangling = false;
         for event in blank.by_ref() {
             if at >= data.len() {
                 unused = 1;
@@ -192,6 +210,7 @@ impl ThreadStream {
             event.at = at as u32;
             event.event_type = event_type;
             event.dangling = dangling;
+            any_dangling |= dangling;
             at += length;
             if time == 0 {
                 time = context.clock.nanos(batch.time);
@@ -199,6 +218,10 @@ impl ThreadStream {
         }
         let used = room - blank.len() - unused;
         chunk.events.truncate(used);
+        chunk.plain = used.saturating_sub(1);
+        if any_dangling && let Some(at) = chunk.events.iter().position(|e| e.dangling) {
+            chunk.plain = chunk.plain.min(at);
+        }
         self.decoded = at;
         self.time = time;
         if at == data.len() {

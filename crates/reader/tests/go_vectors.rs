@@ -8,7 +8,7 @@ mod support;
 use std::{env, fs, path::PathBuf};
 
 use exectrace_testkit::golden::Sections;
-use support::{parsed_text, parsed_text_overlapped};
+use support::{parsed_text, parsed_text_overlapped, parsed_text_visiting};
 
 fn folder() -> PathBuf {
     env::var_os("EXECTRACE_SHARED")
@@ -52,6 +52,7 @@ fn go_vectors_hold() {
             other => panic!("{name}: what is {other}?"),
         }
         assert_eq!(parsed_text_overlapped(&bytes), outcome, "{name}");
+        assert_eq!(parsed_text_visiting(&bytes, 5), outcome, "{name}");
         checked += 1;
     }
     assert!(checked >= 22, "only {checked} vectors in {folder:?}");

@@ -12,7 +12,9 @@ use std::{
 };
 
 use exectrace_testkit::golden::{self, Golden};
-use support::{Outcome, parsed_text, parsed_text_from, parsed_text_overlapped};
+use support::{
+    Outcome, parsed_text, parsed_text_from, parsed_text_overlapped, parsed_text_visiting,
+};
 
 #[test]
 fn golden_files_hold() {
@@ -33,6 +35,12 @@ fn golden_files_hold() {
         let overlapped = parsed_text_overlapped(&golden.trace.bytes());
         if overlapped != outcome {
             failures.push(format!("{name}: overlapped {overlapped:?}"));
+        }
+        for stride in [1, 7, usize::MAX] {
+            let visited = parsed_text_visiting(&golden.trace.bytes(), stride);
+            if visited != outcome {
+                failures.push(format!("{name}: visited by {stride} {visited:?}"));
+            }
         }
         let trickling = parsed_text_from(Trickle(&golden.trace.bytes()));
         if trickling != outcome {

@@ -20,7 +20,7 @@ use exectrace_testkit::{
     sim::{Size, simulate},
 };
 use exectrace_wire::{EventType as E, GoStatus, ProcStatus, Version, varint};
-use support::{parsed_text, parsed_text_overlapped};
+use support::{parsed_text, parsed_text_overlapped, parsed_text_visiting};
 
 thread_local! {
     static LIVE: Cell<usize> = const { Cell::new(0) };
@@ -261,7 +261,9 @@ fn the_overlapped_reader_survives_too() {
     let trace = small(Version::Go126, 10);
     let flips = bit_flips(&trace).step_by(17);
     for Damaged { how, bytes } in flips.chain(truncations(&trace).step_by(13)) {
-        assert_eq!(parsed_text_overlapped(&bytes), parsed_text(&bytes), "{how}");
+        let alone = parsed_text(&bytes);
+        assert_eq!(parsed_text_overlapped(&bytes), alone, "{how}");
+        assert_eq!(parsed_text_visiting(&bytes, 100), alone, "{how}");
         let source = std::io::Cursor::new(bytes);
         if let Ok(mut reader) = Reader::overlapped(source, Options::default()) {
             let _ = reader.next_event();

@@ -3,7 +3,7 @@
 use core::fmt;
 
 use crate::{
-    EventType,
+    EventType, SPECS,
     limits::{MAX_ARGS, MAX_TIMED_EVENT_BYTES},
     table::TIMED_ARITY,
     varint::{self, VarintError},
@@ -125,7 +125,7 @@ pub fn decode_event_into(
     Ok((event.event_type, length))
 }
 
-/// Bytes that [`decode_numbers`] looks at: at least those of the longest event, so that every access
+/// Bytes that [`decode_window`] looks at: at least those of the longest event, so that every access
 /// can be masked instead of checked.
 pub const DECODE_WINDOW: usize = 64;
 const _: () = assert!(DECODE_WINDOW.is_power_of_two() && DECODE_WINDOW >= MAX_TIMED_EVENT_BYTES);
@@ -143,89 +143,198 @@ fn decode_window_into(
     window: &[u8; DECODE_WINDOW],
     args: &mut [u64; MAX_ARGS],
 ) -> Option<(EventType, usize)> {
-    let event_type = EventType::timed_from_wire(window[0])?;
-    let length = match TIMED_ARITY[window[0] as usize] {
-        1 => decode_numbers::<1>(window, args),
-        2 => decode_numbers::<2>(window, args),
-        3 => decode_numbers::<3>(window, args),
-        4 => decode_numbers::<4>(window, args),
-        _ => decode_numbers::<5>(window, args),
-    }?;
-    Some((event_type, length))
+    let length = decode_window(window, args)?;
+    Some((TIMED_TYPES[usize::from(window[0])], length))
 }
+
+/// The type of each timed event by its first byte. Bytes that begin no timed event have a wrong one.
+pub(crate) static TIMED_TYPES: [EventType; 256] = {
+    let mut types = [SPECS[0].event_type; 256];
+    let mut row = 0;
+    while row < SPECS.len() {
+        types[SPECS[row].event_type as usize] = SPECS[row].event_type;
+        row += 1;
+    }
+    types
+};
+
+/// Generates [`decode_window`] from the events with a time delta, grouped by how many numbers they
+/// have.
+macro_rules! timed_events {
+    ($($arity:literal: $($event:ident)*;)*) => {
+        /// The first bytes of events.
+        #[expect(non_upper_case_globals, reason = "named like the events")]
+        mod byte {
+            use crate::EventType;
+            $($(pub(super) const $event: u8 = EventType::$event.to_wire();)*)*
+        }
+
+        const fn arity_by_group(byte: u8) -> u8 {
+            match byte {
+                $($(byte::$event)|* => $arity,)*
+                _ => 0,
+            }
+        }
+
+        /// Decodes the numbers of the timed event at the start of `window` and returns the event's
+        /// length; `None` if there is no such event or it is malformed. The rest of `numbers` keeps
+        /// what it had.
+        ///
+        /// For decoders that look the type up, if they need it, by the first byte: the jump to the
+        /// code for that byte does not wait for it.
+        ///
+        /// ```
+        /// # use exectrace_wire::{DECODE_WINDOW, EventType, decode_window, encode_event, limits::MAX_ARGS};
+        /// let (mut window, mut numbers) = ([0; DECODE_WINDOW], [0; MAX_ARGS]);
+        /// let n = encode_event(&mut window, EventType::GoStart, &[500, 7, 1]).unwrap();
+        /// assert_eq!(decode_window(&window, &mut numbers), Some(n));
+        /// assert_eq!(numbers[..3], [500, 7, 1]);
+        /// ```
+        #[inline(always)]
+        pub fn decode_window(
+            window: &[u8; DECODE_WINDOW],
+            numbers: &mut [u64; MAX_ARGS],
+        ) -> Option<usize> {
+            // One jump for each event, and few targets: which event comes next is hard to predict.
+            match window[0] {
+                $($(byte::$event)|* => decode_numbers::<$arity>(window, numbers),)*
+                _ => None,
+            }
+        }
+
+        /// As [`decode_window`], with a continuation that gets the numbers, padded with zeros, and
+        /// the length. It is compiled for each arity.
+        #[inline(always)]
+        pub(crate) fn decode_window_then<R>(
+            window: &[u8; DECODE_WINDOW],
+            mut then: impl FnMut([u64; MAX_ARGS], usize) -> R,
+        ) -> Option<R> {
+            let mut numbers = [0; MAX_ARGS];
+            match window[0] {
+                $($(byte::$event)|* => {
+                    if let Some(length) = decode_short_numbers::<$arity>(window, &mut numbers) {
+                        return Some(then(numbers, length));
+                    }
+                    // Into an array of their own, otherwise both ways meet in memory.
+                    let (long, length) = decode_long_numbers::<$arity>(window)?;
+                    let mut numbers = [0; MAX_ARGS];
+                    numbers[..$arity].copy_from_slice(&long);
+                    Some(then(numbers, length))
+                })*
+                _ => None,
+            }
+        }
+    };
+}
+
+timed_events! {
+    1: GoDestroy GoSyscallEnd GoSyscallEndBlocked GoDestroySyscall ProcStop STWEnd GCMarkAssistEnd;
+    2: HeapAlloc HeapGoal GCActive GCEnd GCSweepActive GCMarkAssistActive GoCreateSyscall SpanFree
+        HeapObjectFree GoroutineStackFree GCSweepBegin GCMarkAssistBegin GoLabel;
+    3: GoStart ProcStart ProcStatus GoSwitch GoSwitchDestroy GCSweepEnd HeapObject HeapObjectAlloc
+        GoroutineStack GoroutineStackAlloc GoSyscallBegin UserTaskEnd ProcsChange GCBegin GoBlock
+        GoStop STWBegin;
+    4: GoStatus ProcSteal Span SpanAlloc GoUnblock GoCreate GoCreateBlocked UserRegionBegin
+        UserRegionEnd ClockSnapshot;
+    5: UserTaskBegin UserLog GoStatusStack;
+}
+
+const _: () = {
+    let mut byte = 0;
+    while byte < 256 {
+        assert!(
+            arity_by_group(byte as u8) == TIMED_ARITY[byte],
+            "a timed event is in no group or in the wrong one"
+        );
+        byte += 1;
+    }
+};
 
 /// Decodes the first `N` numbers of the event at the start of `window` and returns the length of
 /// the event, should it have no more; `None` if one of them is malformed. For decoders that know
 /// the event's type already.
-///
-/// ```
-/// # use exectrace_wire::{DECODE_WINDOW, EventType, decode_numbers, encode_event, limits::MAX_ARGS};
-/// let (mut window, mut numbers) = ([0; DECODE_WINDOW], [0; MAX_ARGS]);
-/// let n = encode_event(&mut window, EventType::GoStart, &[500, 7, 1]).unwrap();
-/// assert_eq!(decode_numbers::<3>(&window, &mut numbers), Some(n));
-/// assert_eq!(numbers[..3], [500, 7, 1]);
-/// ```
 #[inline(always)]
 pub fn decode_numbers<const N: usize>(
     window: &[u8; DECODE_WINDOW],
     numbers: &mut [u64; MAX_ARGS],
 ) -> Option<usize> {
+    if let Some(length) = decode_short_numbers::<N>(window, numbers) {
+        return Some(length);
+    }
+    let (long, length) = decode_long_numbers::<N>(window)?;
+    numbers[..N].copy_from_slice(&long);
+    Some(length)
+}
+
+/// The same for numbers of up to [`SHORT`] bytes each; `None` if one is longer.
+#[inline(always)]
+fn decode_short_numbers<const N: usize>(
+    window: &[u8; DECODE_WINDOW],
+    numbers: &mut [u64; MAX_ARGS],
+) -> Option<usize> {
     const { assert!(0 < N && N <= MAX_ARGS) };
-    // Written out, since the length of one number hardly predicts that of another. Whether all are
-    // well-formed is asked only once, at the end.
+    // Written out, since the length of one number hardly predicts that of another.
     let mut at = 1;
     if N > 0 {
-        (numbers[0], at) = decode_number(window, at);
+        (numbers[0], at) = decode_short_number(window, at)?;
     }
     if N > 1 {
-        (numbers[1], at) = decode_number(window, at);
+        (numbers[1], at) = decode_short_number(window, at)?;
     }
     if N > 2 {
-        (numbers[2], at) = decode_number(window, at);
+        (numbers[2], at) = decode_short_number(window, at)?;
     }
     if N > 3 {
-        (numbers[3], at) = decode_number(window, at);
+        (numbers[3], at) = decode_short_number(window, at)?;
     }
     if N > 4 {
-        (numbers[4], at) = decode_number(window, at);
+        (numbers[4], at) = decode_short_number(window, at)?;
     }
-    (at < MALFORMED).then_some(at)
+    Some(at)
 }
 
-/// A place behind a malformed number, and behind all numbers after it.
-const MALFORMED: usize = 1 << 16;
+/// Bytes of a short number: enough for the ids of 268 million goroutines.
+const SHORT: usize = 4;
+const _: () = assert!(MAX_ARGS * SHORT < DECODE_WINDOW);
 
-/// The number at a place of the window, and the next place.
+/// The short number at a place of the window, and the next place.
 #[inline(always)]
-fn decode_number(window: &[u8; DECODE_WINDOW], at: usize) -> (u64, usize) {
-    let byte = |at: usize| u64::from(window[at % DECODE_WINDOW]);
-    let a = byte(at);
+fn decode_short_number(window: &[u8; DECODE_WINDOW], at: usize) -> Option<(u64, usize)> {
+    let a = u64::from(window[at]);
     if a < 0x80 {
-        return (a, at + 1);
+        return Some((a, at + 1));
     }
-    let b = byte(at + 1);
+    let b = u64::from(window[at + 1]);
     if b < 0x80 {
-        return (a & 0x7f | b << 7, at + 2);
+        return Some((a & 0x7f | b << 7, at + 2));
     }
-    let c = byte(at + 2);
+    let c = u64::from(window[at + 2]);
     if c < 0x80 {
-        return (a & 0x7f | (b & 0x7f) << 7 | c << 14, at + 3);
+        return Some((a & 0x7f | (b & 0x7f) << 7 | c << 14, at + 3));
     }
-    // Goroutines beyond the two millionth.
-    let d = byte(at + 3);
+    let d = u64::from(window[at + 3]);
     if d < 0x80 {
         let low = a & 0x7f | (b & 0x7f) << 7 | (c & 0x7f) << 14;
-        return (low | d << 21, at + 4);
+        return Some((low | d << 21, at + 4));
     }
-    decode_long_number(window, at)
+    None
 }
 
-/// The same for long numbers: up to eight bytes at once, the rest one by one.
+/// `N` numbers of any length, and the length of the event; `None` if one is malformed.
 #[inline(never)]
-fn decode_long_number(window: &[u8; DECODE_WINDOW], at: usize) -> (u64, usize) {
-    // A well-formed number is within the window: `at` is at most 1 + 4 * MAX_VARINT_BYTES unless
-    // a number before was malformed.
-    let bytes = &window[at % DECODE_WINDOW..];
+fn decode_long_numbers<const N: usize>(window: &[u8; DECODE_WINDOW]) -> Option<([u64; N], usize)> {
+    let mut numbers = [0; N];
+    let mut at = 1;
+    for number in &mut numbers {
+        let length;
+        (*number, length) = decode_long_number(window.get(at..)?)?;
+        at += length;
+    }
+    Some((numbers, at))
+}
+
+/// A number of any length: up to eight bytes at once, longer ones byte by byte.
+fn decode_long_number(bytes: &[u8]) -> Option<(u64, usize)> {
     if let Some(eight) = bytes.first_chunk() {
         let eight = u64::from_le_bytes(*eight);
         let ends = !eight & 0x8080_8080_8080_8080;
@@ -236,13 +345,10 @@ fn decode_long_number(window: &[u8; DECODE_WINDOW], at: usize) -> (u64, usize) {
             let x = x & 0x007f_007f_007f_007f | (x & 0x7f00_7f00_7f00_7f00) >> 1;
             let x = x & 0x0000_3fff_0000_3fff | (x & 0x3fff_0000_3fff_0000) >> 2;
             let x = x & 0x0000_0000_0fff_ffff | (x & 0x0fff_ffff_0000_0000) >> 4;
-            return (x, at + ends.trailing_zeros() as usize / 8 + 1);
+            return Some((x, ends.trailing_zeros() as usize / 8 + 1));
         }
     }
-    match varint::read(bytes) {
-        Ok((value, n)) => (value, at + n),
-        Err(_) => (0, at + MALFORMED),
-    }
+    varint::read(bytes).ok()
 }
 
 #[cold]

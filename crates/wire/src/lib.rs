@@ -43,11 +43,12 @@ mod version;
 pub use batch::{BatchHeader, BatchKind, Frame, FramingError, parse_frame};
 pub use decode::{
     DECODE_WINDOW, DecodeError, RawEvent, decode_event, decode_event_into, decode_numbers,
+    decode_window,
 };
 pub use encode::{EncodeError, encode_event};
 pub use format_doc::format_markdown;
 pub use ids::{Generation, GoroutineId, ProcId, StackId, StringId, TaskId, ThreadId, Ticks};
-pub use record::{RawRecord, RecordError, RecordPayload, decode_record};
+pub use record::{RawRecord, RecordError, RecordPayload, decode_record, visit_records};
 pub use spec::{ArgKind, ArgSpec, Class, EventSpec, Experiment, Payload};
 pub use status::{GoStatus, ProcStatus};
 pub use structural::{

@@ -8,7 +8,7 @@ use core::fmt;
 
 use crate::{
     EventType, Payload, RawEvent, SPECS, StackFrames, Version,
-    decode::decode_in_window,
+    decode::{TIMED_TYPES, decode_in_window, decode_window_then},
     limits::{MAX_ARGS, MAX_BATCH_BYTES, MAX_RAW_FRAMES, MAX_RAW_RECORD_BYTES},
     varint::{self, VarintError},
 };
@@ -225,6 +225,58 @@ pub fn decode_record(bytes: &[u8], version: Version) -> Result<Option<RawRecord<
             }))
         }
         None => Ok(None),
+    }
+}
+
+/// Visits the records at the start of `bytes`, as [`decode_record`] decodes them, up to the first
+/// that is not whole, and returns where that begins. For loops over very many records: `visit` is
+/// compiled for each number of arguments that a record can have.
+///
+/// # Errors
+///
+/// As [`decode_record`]; the records before the wrong one have been visited.
+///
+/// # Example
+///
+/// ```
+/// use exectrace_wire::{Version, visit_records};
+///
+/// let bytes = [16, 9, 7, 1, 17, 3, 16, 9];
+/// let mut numbers = 0;
+/// let whole = visit_records(&bytes, Version::Go126, |record| numbers += record.args().len())?;
+/// assert_eq!((whole, numbers), (6, 4));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[inline(always)]
+pub fn visit_records<'a>(
+    bytes: &'a [u8],
+    version: Version,
+    mut visit: impl FnMut(RawRecord<'a>),
+) -> Result<usize, RecordError> {
+    let mut rest = bytes;
+    loop {
+        if let Some(window) = rest.first_chunk() {
+            let event_type = TIMED_TYPES[usize::from(window[0])];
+            if window[0] <= LAST_OF_FIRST_VERSION || event_type.available_in(version) {
+                let length = decode_window_then(window, |args, length| {
+                    visit(RawRecord {
+                        event: RawEvent::new(event_type, args),
+                        bytes: &rest[..length],
+                        payload: length,
+                    });
+                    length
+                });
+                if let Some(length) = length {
+                    rest = &rest[length..];
+                    continue;
+                }
+            }
+        }
+        let Some(record) = decode_any(rest, version)? else {
+            return Ok(bytes.len() - rest.len());
+        };
+        rest = &rest[record.bytes.len()..];
+        visit(record);
     }
 }
 

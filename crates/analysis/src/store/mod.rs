@@ -296,7 +296,14 @@ impl Store {
     /// The first call for any goroutine sorts the table, in time linear in its length; it then takes
     /// 4 bytes more a row.
     pub fn intervals(&self, goroutine: GoroutineIx) -> impl Iterator<Item = Interval> + use<'_> {
-        self.phases(goroutine).map(move |phase| Interval {
+        self.phases(goroutine)
+            .map(move |phase| self.interval(goroutine, phase))
+    }
+
+    /// Looks up what a phase lacks.
+    #[inline]
+    pub(crate) fn interval(&self, goroutine: GoroutineIx, phase: Phase) -> Interval {
+        Interval {
             row: phase.row,
             goroutine,
             state: phase.state,
@@ -305,7 +312,7 @@ impl Store {
             stack: self.log.stack(phase.row),
             cause: self.log.cause(phase.row),
             seen: phase.seen,
-        })
+        }
     }
 
     /// As [`Self::intervals`], without what some analyses need not look up.

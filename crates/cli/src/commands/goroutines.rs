@@ -8,7 +8,7 @@ use exectrace_analysis::GoroutineAnalysis;
 
 use self::report::Report;
 use crate::{
-    analysis::{self, AnalysisArgs, FormArgs},
+    analysis::{self, AnalysisArgs, FormArgs, page::Top},
     args::Global,
     error::{Failure, Outcome},
     output,
@@ -39,8 +39,8 @@ pub(crate) struct GoroutinesArgs {
     #[arg(long, value_name = "KEY", default_value = "execution")]
     sort: SortKey,
     /// How many lines a list has at most; 0 for all. JSON and CSV have all
-    #[arg(long, value_name = "N", default_value_t = 30)]
-    top: usize,
+    #[arg(long, value_name = "N", default_value = "30")]
+    top: Top,
     #[command(flatten)]
     analysis: AnalysisArgs,
 }

@@ -16,6 +16,7 @@ pub use stack::{Frame, Stack};
 use crate::{
     generation::GenerationData,
     record::{NONE, Record, What},
+    shape::Args,
     state::GoState,
     text::Text,
     time::{Time, WallTime},
@@ -28,15 +29,24 @@ use crate::{
 #[derive(Clone, Copy)]
 pub struct Event<'a> {
     record: &'a Record,
+    /// Apart from the record: those of most events stay where they were decoded.
+    args: &'a Args,
     generation: &'a GenerationData,
     /// Text that the ordering kept for this event, see [`What::Kept`].
     kept: &'a [u8],
 }
 
 impl<'a> Event<'a> {
-    pub(crate) fn new(record: &'a Record, generation: &'a GenerationData, kept: &'a [u8]) -> Self {
+    #[inline(always)]
+    pub(crate) fn new(
+        record: &'a Record,
+        args: &'a Args,
+        generation: &'a GenerationData,
+        kept: &'a [u8],
+    ) -> Self {
         Self {
             record,
+            args,
             generation,
             kept,
         }
@@ -93,13 +103,13 @@ impl<'a> Event<'a> {
     pub fn stack(&self) -> Option<Stack<'a>> {
         let id = match self.record.what {
             What::Sync => return None,
-            What::CpuSample => return Some(self.stack_of(self.record.args[0])),
+            What::CpuSample => return Some(self.stack_of(self.args[0])),
             What::Plain(event_type)
             | What::Kept(event_type)
             | What::Goroutine(event_type, ..)
             | What::Proc(event_type, ..) => {
                 // Arguments of a record lack the time delta, which is the row's first.
-                self.record.args[event_type.spec().stack_arg()? - 1]
+                self.args[event_type.spec().stack_arg()? - 1]
             }
         };
         // In salvage mode a stack may be missing.
@@ -112,7 +122,7 @@ impl<'a> Event<'a> {
     pub fn kind(&self) -> EventKind<'a> {
         match self.record.what {
             What::Sync => EventKind::Sync(Sync::new(
-                self.record.args[0],
+                self.args[0],
                 self.has_generation().then_some(self.generation),
             )),
             What::CpuSample => EventKind::StackSample,
@@ -130,7 +140,7 @@ impl<'a> Event<'a> {
 
     /// Syncs at the end of a trace belong to no generation: their second argument says so.
     fn has_generation(&self) -> bool {
-        self.record.args[1] != 0
+        self.args[1] != 0
     }
 
     fn goroutine_transition(
@@ -139,7 +149,7 @@ impl<'a> Event<'a> {
         from: GoState,
         to: GoState,
     ) -> StateTransition<'a> {
-        let args = &self.record.args;
+        let args = self.args;
         let reason = match event_type {
             EventType::GoStop | EventType::GoBlock => self.text(args[0]),
             _ => Text::default(),
@@ -164,7 +174,7 @@ impl<'a> Event<'a> {
 
     fn plain_kind(&self, event_type: EventType) -> EventKind<'a> {
         use EventType as T;
-        let args = &self.record.args;
+        let args = self.args;
         let goroutine = GoroutineId(self.record.goroutine);
         let proc = ProcId(self.record.proc);
         let metric = |kind| {
@@ -225,14 +235,14 @@ impl<'a> Event<'a> {
                     _ => self.text(args[2]),
                 },
             }),
-            _ => EventKind::Experimental(Experimental::new(event_type, &self.record.args)),
+            _ => EventKind::Experimental(Experimental::new(event_type, self.args)),
         }
     }
 
     fn task(&self, parent: u64, kind: Text<'a>) -> Task<'a> {
         let parent = TaskId(parent);
         Task {
-            id: TaskId(self.record.args[0]),
+            id: TaskId(self.args[0]),
             parent: (parent != TaskId::NONE).then_some(parent),
             kind,
         }

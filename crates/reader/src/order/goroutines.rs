@@ -2,8 +2,11 @@
 
 use exectrace_wire::{GoStatus, GoroutineId, ProcId, ProcStatus};
 
-use super::{Goroutine, NO_SLOT, Ordering, Refusal, Thread, ThreadSlot, go_state, refuse};
+use super::{
+    Goroutine, NO_SLOT, Ordering, Refusal, Sequence, Standing, Thread, ThreadSlot, go_state, refuse,
+};
 use crate::{
+    dense::IdMap,
     error::OrderError,
     record::NONE,
     state::{GoState, ProcState},
@@ -20,8 +23,8 @@ impl Ordering {
     ) -> Result<(), Refusal> {
         let at = self.context(slot);
         at.require_proc()?;
-        if let Some(slot) = self.goroutine_slots.get(at.goroutine) {
-            self.require_status(slot, GoStatus::Running)?;
+        if let Some(current) = self.goroutines.get_mut(at.goroutine) {
+            current.require_status(at.goroutine, GoStatus::Running)?;
         }
         let id = event.arg::<0>();
         self.add_goroutine(id, status)?;
@@ -58,8 +61,7 @@ impl Ordering {
     ) -> Result<(), Refusal> {
         let at = self.context(slot);
         at.require_goroutine()?;
-        let goroutine = self.existing(at)?;
-        self.require_status(goroutine, GoStatus::Syscall)?;
+        existing(&mut self.goroutines, at)?.require_status(at.goroutine, GoStatus::Syscall)?;
         if at.proc != NONE {
             let proc = &mut self.procs[at.proc_slot];
             if proc.status != ProcStatus::Syscall {
@@ -74,7 +76,7 @@ impl Ordering {
             let steal = event.derive(exectrace_wire::EventType::ProcSteal, [at.proc, 0, 0, 0]);
             self.emit_proc(at, &steal, at.proc, ProcState::Running, ProcState::Idle);
         }
-        self.remove_goroutine(goroutine);
+        self.remove_goroutine(at.goroutine);
         self.bind_goroutine(slot, NONE);
         let (from, to) = (GoState::Syscall, GoState::NotExist);
         if at.proc != NONE {
@@ -88,16 +90,15 @@ impl Ordering {
     pub(super) fn go_start(&mut self, slot: ThreadSlot, event: &Decoded) -> Result<(), Refusal> {
         let at = self.context(slot);
         let (id, number) = (event.arg::<0>(), event.arg::<1>());
-        let Some(goroutine) = self.ready(id, GoStatus::Runnable, number) else {
+        let sequence = self.sequence(number);
+        let Some(goroutine) = self.ready(id, GoStatus::Runnable, sequence) else {
             // It may be created, or have its status reported, on a thread that we have not come to.
             return Err(Refusal::NotYet);
         };
         at.require_proc()?;
         at.forbid_goroutine()?;
-        let sequence = self.sequence(number);
-        let state = &mut self.goroutines[goroutine];
-        state.status = GoStatus::Running;
-        state.sequence = sequence;
+        goroutine.standing = Standing::new(GoStatus::Running);
+        goroutine.sequence = sequence;
         self.bind_goroutine(slot, id);
         self.emit_goroutine(at, event, id, GoState::Runnable, GoState::Running);
         Ok(())
@@ -111,9 +112,9 @@ impl Ordering {
     ) -> Result<(), Refusal> {
         let at = self.context(slot);
         at.require_user()?;
-        let goroutine = self.existing(at)?;
-        self.require_status(goroutine, GoStatus::Running)?;
-        self.goroutines[goroutine].status = status;
+        let goroutine = existing(&mut self.goroutines, at)?;
+        goroutine.require_status(at.goroutine, GoStatus::Running)?;
+        goroutine.standing = Standing::new(status);
         self.bind_goroutine(slot, NONE);
         self.emit_goroutine(at, event, at.goroutine, GoState::Running, go_state(status));
         Ok(())
@@ -123,9 +124,8 @@ impl Ordering {
     pub(super) fn go_destroy(&mut self, slot: ThreadSlot, event: &Decoded) -> Result<(), Refusal> {
         let at = self.context(slot);
         at.require_user()?;
-        let goroutine = self.existing(at)?;
-        self.require_status(goroutine, GoStatus::Running)?;
-        self.remove_goroutine(goroutine);
+        existing(&mut self.goroutines, at)?.require_status(at.goroutine, GoStatus::Running)?;
+        self.remove_goroutine(at.goroutine);
         self.bind_goroutine(slot, NONE);
         self.emit_goroutine(at, event, at.goroutine, GoState::Running, GoState::NotExist);
         Ok(())
@@ -134,15 +134,14 @@ impl Ordering {
     pub(super) fn go_unblock(&mut self, slot: ThreadSlot, event: &Decoded) -> Result<(), Refusal> {
         let at = self.context(slot);
         let (id, number) = (event.arg::<0>(), event.arg::<1>());
-        let Some(goroutine) = self.ready(id, GoStatus::Waiting, number) else {
+        let sequence = self.sequence(number);
+        let Some(goroutine) = self.ready(id, GoStatus::Waiting, sequence) else {
             // As in `go_start`. There is no context to check: anything can unblock a goroutine,
             // also a thread without a proc.
             return Err(Refusal::NotYet);
         };
-        let sequence = self.sequence(number);
-        let state = &mut self.goroutines[goroutine];
-        state.status = GoStatus::Runnable;
-        state.sequence = sequence;
+        goroutine.standing = Standing::new(GoStatus::Runnable);
+        goroutine.sequence = sequence;
         self.emit_goroutine(at, event, id, GoState::Waiting, GoState::Runnable);
         Ok(())
     }
@@ -157,17 +156,15 @@ impl Ordering {
         let at = self.context(slot);
         use exectrace_wire::EventType as T;
         at.require_user()?;
-        let current = self.existing(at)?;
-        self.require_status(current, GoStatus::Running)?;
+        existing(&mut self.goroutines, at)?.require_status(at.goroutine, GoStatus::Running)?;
         let (id, number) = (event.arg::<0>(), event.arg::<1>());
-        let Some(next) = self.ready(id, GoStatus::Waiting, number) else {
+        let sequence = self.sequence(number);
+        let Some(next) = self.ready(id, GoStatus::Waiting, sequence) else {
             // As in `go_start`.
             return Err(Refusal::NotYet);
         };
-        let sequence = self.sequence(number);
-        let state = &mut self.goroutines[next];
-        state.status = GoStatus::Running;
-        state.sequence = sequence;
+        next.standing = Standing::new(GoStatus::Running);
+        next.sequence = sequence;
         self.emit_goroutine(at, event, id, GoState::Waiting, GoState::Runnable);
 
         let leave = event.derive(if destroy { T::GoDestroy } else { T::GoBlock }, [0; 4]);
@@ -178,9 +175,9 @@ impl Ordering {
         };
         self.emit_goroutine_next(at, &leave, at.goroutine, GoState::Running, to);
         if destroy {
-            self.remove_goroutine(current);
+            self.remove_goroutine(at.goroutine);
         } else {
-            self.goroutines[current].status = GoStatus::Waiting;
+            existing(&mut self.goroutines, at)?.standing = Standing::new(GoStatus::Waiting);
         }
 
         let start = event.derive(T::GoStart, event.args());
@@ -201,11 +198,11 @@ impl Ordering {
     ) -> Result<(), Refusal> {
         let at = self.context(slot);
         at.require_user()?;
-        let goroutine = self.existing(at)?;
-        self.require_status(goroutine, GoStatus::Running)?;
         // The proc's sequence only tells which system call a later steal interrupts. It is on this
         // thread, so it cannot be early: a wrong number is an error.
         let sequence = self.sequence(event.arg::<0>());
+        let goroutine = existing(&mut self.goroutines, at)?;
+        goroutine.require_status(at.goroutine, GoStatus::Running)?;
         let proc = &mut self.procs[at.proc_slot];
         if !sequence.succeeds(proc.sequence) {
             return refuse(OrderError::ProcSequence {
@@ -215,7 +212,7 @@ impl Ordering {
         }
         proc.sequence = sequence;
         proc.status = ProcStatus::Syscall;
-        self.goroutines[goroutine].status = GoStatus::Syscall;
+        goroutine.standing = Standing::new(GoStatus::Syscall);
         self.emit_goroutine(at, event, at.goroutine, GoState::Running, GoState::Syscall);
         Ok(())
     }
@@ -228,8 +225,8 @@ impl Ordering {
     ) -> Result<(), Refusal> {
         let at = self.context(slot);
         at.require_user()?;
-        let goroutine = self.existing(at)?;
-        self.require_status(goroutine, GoStatus::Syscall)?;
+        let goroutine = existing(&mut self.goroutines, at)?;
+        goroutine.require_status(at.goroutine, GoStatus::Syscall)?;
         let proc = &mut self.procs[at.proc_slot];
         if proc.status != ProcStatus::Syscall {
             return refuse(OrderError::ProcState {
@@ -239,7 +236,7 @@ impl Ordering {
             });
         }
         proc.status = ProcStatus::Running;
-        self.goroutines[goroutine].status = GoStatus::Running;
+        goroutine.standing = Standing::new(GoStatus::Running);
         self.emit_goroutine(at, event, at.goroutine, GoState::Syscall, GoState::Running);
         Ok(())
     }
@@ -256,9 +253,9 @@ impl Ordering {
             return Err(Refusal::NotYet);
         }
         at.require_goroutine()?;
-        let goroutine = self.existing(at)?;
-        self.require_status(goroutine, GoStatus::Syscall)?;
-        self.goroutines[goroutine].status = GoStatus::Runnable;
+        let goroutine = existing(&mut self.goroutines, at)?;
+        goroutine.require_status(at.goroutine, GoStatus::Syscall)?;
+        goroutine.standing = Standing::new(GoStatus::Runnable);
         self.bind_goroutine(slot, NONE);
         self.emit_goroutine(at, event, at.goroutine, GoState::Syscall, GoState::Runnable);
         Ok(())
@@ -273,12 +270,12 @@ impl Ordering {
             return refuse(OrderError::BadStatus(status));
         };
         // 1. Against what is known of the goroutine.
-        let known = self.goroutine_slots.get(id);
+        let known = self.goroutines.get(id);
         match known {
-            Some(known) if self.goroutines[known].status != status => {
+            Some(known) if known.status() != status => {
                 return refuse(OrderError::InconsistentGoroutine {
                     id: GoroutineId(id),
-                    expected: go_state(self.goroutines[known].status),
+                    expected: go_state(known.status()),
                     found: go_state(status),
                 });
             }
@@ -316,8 +313,8 @@ impl Ordering {
             GoState::Undetermined
         };
         let sequence = self.sequence(0);
-        match known {
-            Some(known) => self.goroutines[known].sequence = sequence,
+        match self.goroutines.get_mut(id) {
+            Some(known) => known.sequence = sequence,
             None => self.insert_goroutine(id, status),
         }
         match elsewhere {
@@ -341,40 +338,17 @@ impl Ordering {
         Ok(())
     }
 
-    /// The slot of a goroutine in this state whose next sequence number is this.
+    /// A goroutine in this state whose next step is this.
     #[inline(always)]
-    fn ready(&self, id: u64, status: GoStatus, number: u64) -> Option<u32> {
-        let slot = self.goroutine_slots.get(id)?;
-        let goroutine = &self.goroutines[slot];
-        (goroutine.status == status && self.sequence(number).succeeds(goroutine.sequence))
-            .then_some(slot)
-    }
-
-    /// The slot of the context's goroutine.
-    #[inline(always)]
-    pub(super) fn existing(&self, at: Thread) -> Result<u32, Refusal> {
-        match self.goroutine_slots.get(at.goroutine) {
-            Some(slot) => Ok(slot),
-            None => refuse(OrderError::UnknownGoroutine(GoroutineId(at.goroutine))),
-        }
-    }
-
-    #[inline(always)]
-    fn require_status(&self, slot: u32, expected: GoStatus) -> Result<(), Refusal> {
-        let goroutine = &self.goroutines[slot];
-        if goroutine.status == expected {
-            return Ok(());
-        }
-        refuse(OrderError::GoroutineState {
-            id: GoroutineId(goroutine.id),
-            expected: go_state(expected),
-            found: go_state(goroutine.status),
-        })
+    fn ready(&mut self, id: u64, status: GoStatus, step: Sequence) -> Option<&mut Goroutine> {
+        let goroutine = self.goroutines.get_mut(id)?;
+        (goroutine.standing == Standing::new(status) && step.succeeds(goroutine.sequence))
+            .then_some(goroutine)
     }
 
     #[inline]
     fn add_goroutine(&mut self, id: u64, status: GoStatus) -> Result<(), Refusal> {
-        if self.goroutine_slots.get(id).is_some() {
+        if self.goroutines.get(id).is_some() {
             return refuse(OrderError::GoroutineExists(GoroutineId(id)));
         }
         self.insert_goroutine(id, status);
@@ -383,26 +357,45 @@ impl Ordering {
 
     #[inline]
     fn insert_goroutine(&mut self, id: u64, status: GoStatus) {
-        let sequence = self.sequence(0);
-        let slot = self.goroutines.insert(Goroutine {
-            id,
-            sequence,
-            status,
+        let goroutine = Goroutine {
+            sequence: self.sequence(0),
             open: NO_SLOT,
-        });
-        self.goroutine_slots.insert(id, slot);
+            standing: Standing::new(status),
+        };
+        self.goroutines.insert(id, goroutine);
     }
 
     /// Forgets a goroutine with its open ranges and regions.
-    fn remove_goroutine(&mut self, slot: u32) {
-        let goroutine = &mut self.goroutines[slot];
-        self.goroutine_slots.remove(goroutine.id);
-        let open = std::mem::replace(&mut goroutine.open, NO_SLOT);
-        goroutine.id = NONE;
-        self.goroutines.free(slot);
-        if open != NO_SLOT {
-            self.open[open].clear();
-            self.open.free(open);
+    #[inline]
+    fn remove_goroutine(&mut self, id: u64) {
+        if let Some(goroutine) = self.goroutines.remove(id)
+            && goroutine.open != NO_SLOT
+        {
+            self.open[goroutine.open].clear();
+            self.open.free(goroutine.open);
         }
+    }
+}
+
+/// The goroutine of the context.
+#[inline(always)]
+fn existing(goroutines: &mut IdMap<Goroutine>, at: Thread) -> Result<&mut Goroutine, Refusal> {
+    match goroutines.get_mut(at.goroutine) {
+        Some(goroutine) => Ok(goroutine),
+        None => refuse(OrderError::UnknownGoroutine(GoroutineId(at.goroutine))),
+    }
+}
+
+impl Goroutine {
+    #[inline(always)]
+    fn require_status(&self, id: u64, expected: GoStatus) -> Result<(), Refusal> {
+        if self.standing == Standing::new(expected) {
+            return Ok(());
+        }
+        refuse(OrderError::GoroutineState {
+            id: GoroutineId(id),
+            expected: go_state(expected),
+            found: go_state(self.status()),
+        })
     }
 }

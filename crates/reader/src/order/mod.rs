@@ -19,7 +19,7 @@ use std::{collections::HashMap, ops::Range};
 use exectrace_wire::{EventType, GoStatus, GoroutineId, ProcStatus};
 
 use crate::{
-    dense::{IdMap, Slab},
+    dense::{IdMap, Slab, Vacant},
     error::OrderError,
     record::{NONE, Record, What},
     state::{GoState, ProcState},
@@ -64,14 +64,48 @@ impl Sequence {
     }
 }
 
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 struct Goroutine {
-    /// [`NONE`] in a free slot.
-    id: u64,
     sequence: Sequence,
-    status: GoStatus,
     /// Slot of the goroutine's open ranges and regions, or [`NO_SLOT`].
     open: u32,
+    standing: Standing,
+}
+
+/// A goroutine's status, or that there is no goroutine: one byte, for comparisons without branches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Standing(u8);
+
+impl Standing {
+    const ABSENT: Self = Self(u8::MAX);
+
+    #[inline(always)]
+    const fn new(status: GoStatus) -> Self {
+        Self(status as u8)
+    }
+}
+
+impl Vacant for Goroutine {
+    const VACANT: Self = Self {
+        sequence: Sequence {
+            generation: 0,
+            number: 0,
+        },
+        open: NO_SLOT,
+        standing: Standing::ABSENT,
+    };
+
+    #[inline(always)]
+    fn is_vacant(&self) -> bool {
+        self.standing == Standing::ABSENT
+    }
+}
+
+impl Goroutine {
+    /// The status of a goroutine that exists.
+    fn status(&self) -> GoStatus {
+        GoStatus::from_wire(u64::from(self.standing.0)).unwrap_or(GoStatus::Bad)
+    }
 }
 
 #[derive(Debug)]
@@ -127,15 +161,14 @@ pub(crate) struct Ordering {
     generation: u64,
     /// Whether resources may still turn up without having been created.
     initial: bool,
-    goroutine_slots: IdMap,
-    goroutines: Slab<Goroutine>,
+    goroutines: IdMap<Goroutine>,
     open: Slab<ranges::Open>,
-    proc_slots: IdMap,
+    proc_slots: IdMap<u32>,
     procs: Slab<Proc>,
     thread_slots: HashMap<u64, u32>,
     /// The first is [`NO_THREAD`] and stays so.
     threads: Vec<Thread>,
-    task_slots: IdMap,
+    task_slots: IdMap<u32>,
     tasks: Slab<tasks::ActiveTask>,
     gc_phase: GcPhase,
     gc_sequence: u64,
@@ -163,8 +196,7 @@ impl Ordering {
         Self {
             generation: 0,
             initial: true,
-            goroutine_slots: IdMap::default(),
-            goroutines: Slab::default(),
+            goroutines: IdMap::default(),
             open: Slab::default(),
             proc_slots: IdMap::default(),
             procs: Slab::default(),
@@ -223,6 +255,12 @@ impl Ordering {
         self.more.next().map(usize::from)
     }
 
+    /// Whether no records of the last advance are left to be popped.
+    #[inline(always)]
+    pub(crate) fn has_delivered_all(&self) -> bool {
+        self.more.is_empty()
+    }
+
     /// A record that [`Self::pop`] named.
     #[inline]
     pub(crate) fn record(&mut self, at: usize) -> &mut Record {
@@ -260,11 +298,22 @@ impl Ordering {
         event: &Decoded,
         tables: &Tables,
     ) -> Result<(), Refusal> {
-        use EventType as T;
         debug_assert!(self.more.is_empty());
         if self.transit(slot, event) {
             return Ok(());
         }
+        self.advance_by_rule(slot, event, tables)
+    }
+
+    /// As [`Self::advance`], for an event that is no plain transition.
+    #[inline(always)]
+    pub(crate) fn advance_by_rule(
+        &mut self,
+        slot: ThreadSlot,
+        event: &Decoded,
+        tables: &Tables,
+    ) -> Result<(), Refusal> {
+        use EventType as T;
         match event.event_type {
             T::GoStart => self.go_start(slot, event),
             T::GoStop => self.go_stop(slot, event, GoStatus::Runnable),

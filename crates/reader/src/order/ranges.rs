@@ -46,16 +46,16 @@ const ASSIST: OpenRange = OpenRange {
 };
 
 impl Ordering {
-    /// The slot of a goroutine's open ranges and regions, which exists from now on.
+    /// The open ranges and regions of a goroutine, and its slot, which exists from now on.
     #[inline]
-    pub(super) fn open_slot(&mut self, goroutine: u32) -> u32 {
-        let open = self.goroutines[goroutine].open;
-        if open != NO_SLOT {
-            return open;
+    pub(super) fn open(&mut self, goroutine: u64) -> Result<&mut Open, Refusal> {
+        let Some(goroutine) = self.goroutines.get_mut(goroutine) else {
+            return refuse(OrderError::UnknownGoroutine(GoroutineId(goroutine)));
+        };
+        if goroutine.open == NO_SLOT {
+            goroutine.open = self.open.reuse_or_insert_with(Open::default);
         }
-        let open = self.open.reuse_or_insert_with(Open::default);
-        self.goroutines[goroutine].open = open;
-        open
+        Ok(&mut self.open[goroutine.open])
     }
 
     pub(super) fn goroutine_range_begin(
@@ -66,7 +66,6 @@ impl Ordering {
     ) -> Result<(), Refusal> {
         let at = self.context(slot);
         at.require_user()?;
-        let goroutine = self.existing(at)?;
         let range = match event.event_type {
             EventType::STWBegin => OpenRange {
                 start: EventType::STWBegin,
@@ -75,20 +74,18 @@ impl Ordering {
             },
             _ => ASSIST,
         };
-        self.open_range(goroutine, range)?;
+        self.open_range(at.goroutine, range)?;
         self.emit(at, event, What::Plain(event.event_type));
         Ok(())
     }
 
-    fn open_range(&mut self, goroutine: u32, range: OpenRange) -> Result<(), Refusal> {
-        let slot = self.open_slot(goroutine);
-        let ranges = &mut self.open[slot].ranges;
+    fn open_range(&mut self, goroutine: u64, range: OpenRange) -> Result<(), Refusal> {
+        let ranges = &mut self.open(goroutine)?.ranges;
         if ranges.iter().any(|open| open.is_same_as(&range)) {
             return refuse(OrderError::RangeOpen);
         }
         if ranges.len() == MAX_OPEN_RANGES {
-            let id = self.goroutines[goroutine].id;
-            return refuse(OrderError::TooManyRanges(GoroutineId(id)));
+            return refuse(OrderError::TooManyRanges(GoroutineId(goroutine)));
         }
         ranges.push(range);
         Ok(())
@@ -101,10 +98,8 @@ impl Ordering {
     ) -> Result<(), Refusal> {
         let at = self.context(slot);
         at.require_user()?;
-        let goroutine = self.existing(at)?;
         let start = event.event_type.spec().range_start;
-        let slot = self.open_slot(goroutine);
-        let ranges = &mut self.open[slot].ranges;
+        let ranges = &mut self.open(at.goroutine)?.ranges;
         let Some(index) = ranges.iter().position(|open| Some(open.start) == start) else {
             return refuse(OrderError::RangeNotOpen);
         };
@@ -129,19 +124,11 @@ impl Ordering {
     ) -> Result<(), Refusal> {
         let at = self.context(slot);
         let id = event.arg::<0>();
-        let goroutine = self
-            .goroutine_slots
-            .get(id)
-            .ok_or_else(|| wrong(OrderError::UnknownGoroutine(GoroutineId(id))))?;
         if self.initial {
-            self.open_range(goroutine, ASSIST)?;
+            self.open_range(id, ASSIST)?;
         } else {
-            let slot = self.open_slot(goroutine);
-            if !self.open[slot]
-                .ranges
-                .iter()
-                .any(|open| open.is_same_as(&ASSIST))
-            {
+            let ranges = &self.open(id)?.ranges;
+            if !ranges.iter().any(|open| open.is_same_as(&ASSIST)) {
                 return refuse(OrderError::RangeNotOpen);
             }
         }

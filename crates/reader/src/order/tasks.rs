@@ -76,10 +76,8 @@ impl Ordering {
     ) -> Result<(), Refusal> {
         let at = self.context(slot);
         at.require_user()?;
-        let goroutine = self.existing(at)?;
         let region = self.region(event, tables);
-        let slot = self.open_slot(goroutine);
-        self.open[slot].regions.push(region);
+        self.open(at.goroutine)?.regions.push(region);
         self.emit(at, event, What::Plain(event.event_type));
         Ok(())
     }
@@ -92,10 +90,8 @@ impl Ordering {
     ) -> Result<(), Refusal> {
         let at = self.context(slot);
         at.require_user()?;
-        let goroutine = self.existing(at)?;
         let region = self.region(event, tables);
-        let slot = self.open_slot(goroutine);
-        let regions = &mut self.open[slot].regions;
+        let regions = &mut self.open(at.goroutine)?.regions;
         match regions.last() {
             Some(innermost) if *innermost != region => {
                 return refuse(OrderError::RegionMismatch(GoroutineId(at.goroutine)));

@@ -7,9 +7,10 @@
 
 use exectrace_wire::{EventType, GoStatus};
 
-use super::{Ordering, Sequence, ThreadSlot};
+use super::{Goroutine, Ordering, Sequence, Standing, Thread, ThreadSlot};
 use crate::{
-    record::{NONE, What},
+    dense::IdMap,
+    record::{NONE, Record, What},
     state::GoState,
     stream::Decoded,
 };
@@ -30,8 +31,8 @@ struct Transition {
     ends: u64,
     /// Whether there is a transition at all.
     exists: bool,
-    from: GoStatus,
-    to: GoStatus,
+    from: Standing,
+    to: Standing,
     what: What,
 }
 
@@ -45,8 +46,8 @@ const START: Transition = Transition {
     begins: YES,
     ends: NO,
     exists: true,
-    from: GoStatus::Runnable,
-    to: GoStatus::Running,
+    from: Standing::new(GoStatus::Runnable),
+    to: Standing::new(GoStatus::Running),
     what: What::Goroutine(EventType::GoStart, GoState::Runnable, GoState::Running),
 };
 
@@ -57,13 +58,13 @@ const BLOCK: Transition = Transition {
     begins: NO,
     ends: YES,
     exists: true,
-    from: GoStatus::Running,
-    to: GoStatus::Waiting,
+    from: Standing::new(GoStatus::Running),
+    to: Standing::new(GoStatus::Waiting),
     what: What::Goroutine(EventType::GoBlock, GoState::Running, GoState::Waiting),
 };
 
 const STOP: Transition = Transition {
-    to: GoStatus::Runnable,
+    to: Standing::new(GoStatus::Runnable),
     what: What::Goroutine(EventType::GoStop, GoState::Running, GoState::Runnable),
     ..BLOCK
 };
@@ -75,8 +76,8 @@ const UNBLOCK: Transition = Transition {
     begins: NO,
     ends: NO,
     exists: true,
-    from: GoStatus::Waiting,
-    to: GoStatus::Runnable,
+    from: Standing::new(GoStatus::Waiting),
+    to: Standing::new(GoStatus::Runnable),
     what: What::Goroutine(EventType::GoUnblock, GoState::Waiting, GoState::Runnable),
 };
 
@@ -94,33 +95,59 @@ static TRANSITIONS: [Transition; 256] = {
     transitions
 };
 
+/// What transitions of one thread's events need and change.
+pub(crate) struct Transitions<'o> {
+    thread: &'o mut Thread,
+    goroutines: &'o mut IdMap<Goroutine>,
+    generation: u64,
+    /// The record of the last transition, without its arguments: these are the event's.
+    pub(crate) record: &'o mut Record,
+}
+
 impl Ordering {
+    /// Transitions of a thread's events, until something else changes the ordering.
+    #[inline(always)]
+    pub(crate) fn transitions(&mut self, slot: ThreadSlot) -> Transitions<'_> {
+        Transitions {
+            thread: &mut self.threads[slot.0 as usize],
+            goroutines: &mut self.goroutines,
+            generation: self.generation,
+            record: &mut self.records[0],
+        }
+    }
+
+    /// As [`Transitions::advance`], with the event's arguments in the record too.
+    #[inline(always)]
+    pub(super) fn transit(&mut self, slot: ThreadSlot, event: &Decoded) -> bool {
+        let mut transitions = self.transitions(slot);
+        transitions.record.args = event.args();
+        transitions.advance(event)
+    }
+}
+
+impl Transitions<'_> {
     /// Lets the event come next if it is one of these transitions and all its conditions hold.
     /// Returns whether it did.
     #[inline(always)]
-    pub(super) fn transit(&mut self, slot: ThreadSlot, event: &Decoded) -> bool {
+    pub(crate) fn advance(&mut self, event: &Decoded) -> bool {
         // 1. The thread and the goroutine.
         let transition = &TRANSITIONS[event.event_type as usize];
         if !transition.exists {
             return false;
         }
-        let thread = &mut self.threads[slot.0 as usize];
-        let record = &mut self.records[0];
-        // Copied before it is certain that there will be a record: in the end, the compiler would
-        // copy what it has read by then, and keep all of it at hand until then.
-        record.args = event.args();
+        let (thread, record) = (&mut *self.thread, &mut *self.record);
         let current = thread.goroutine;
         let difference = current ^ event.arg::<0>();
         let id = current ^ (difference & transition.names);
         // A goroutine of an unusual id counts as missing here: the rule finds it.
-        let Some(goroutine) = self.goroutines.get_mut(self.goroutine_slots.get_dense(id)) else {
+        let Some(goroutine) = self.goroutines.get_dense_mut(id) else {
             return false;
         };
         // 2. The conditions: all zeros if they hold. A step of another generation's sequence never
         //    is the next one.
         let Sequence { generation, number } = goroutine.sequence;
         let step = (generation ^ self.generation) | (number.wrapping_add(1) ^ event.arg::<1>());
-        let status = goroutine.status as u64 ^ transition.from as u64;
+        let status = u64::from(goroutine.standing.0 ^ transition.from.0);
         let idle = !current & transition.needs_idle;
         if (step & transition.names) | status | idle != 0
             || thread.proc & transition.needs_proc == NONE
@@ -128,7 +155,7 @@ impl Ordering {
             return false;
         }
         // 3. The change: to the next step, if the event has one; a mask is minus one.
-        goroutine.status = transition.to;
+        goroutine.standing = transition.to;
         goroutine.sequence.number = number.wrapping_sub(transition.names);
         // MUST NOT change the context of events without a thread: these have no proc, so the
         // transition neither begins nor ends.

@@ -63,7 +63,7 @@ pub(super) struct Slot(u32);
 /// All goroutines of a trace.
 #[derive(Debug, Default)]
 pub(super) struct Goroutines {
-    slots: IdMap,
+    slots: IdMap<u32>,
     goroutines: Vec<Goroutine>,
 }
 

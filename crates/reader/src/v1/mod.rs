@@ -310,7 +310,7 @@ impl Delivery {
                 .as_bytes(),
             Kept::Bytes { start, end } => &self.trace.data[start..end],
         };
-        Event::new(&self.record, generation, kept)
+        Event::new(&self.record, &self.record.args, generation, kept)
     }
 }
 

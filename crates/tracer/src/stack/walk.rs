@@ -168,12 +168,6 @@ pub fn capture(here: Here, stack: &mut Captured) {
     }
 }
 
-/// [`capture`] by [`Method::UnwindTables`], whichever is in use.
-#[cfg(test)]
-pub(super) fn capture_by_tables(here: Here, stack: &mut Captured) {
-    unwind::capture(here, stack);
-}
-
 /// Where we are is always known.
 #[inline(always)]
 fn leaf(here: Here, stack: &mut Captured) {

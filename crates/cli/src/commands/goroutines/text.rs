@@ -7,7 +7,7 @@ use exectrace_analysis::{
 
 use super::{GoroutinesArgs, report};
 use crate::{
-    analysis::{DISTRIBUTION, Loaded, distribution_cells, nanos, nanos_or_dash},
+    analysis::{DISTRIBUTION, Loaded, distribution_cells, nanos, nanos_or_dash, page::Page},
     terminal::{Paint, Table, harmless},
     units,
 };
@@ -19,8 +19,7 @@ struct Text<'a> {
     loaded: &'a Loaded,
     analysis: &'a GoroutineAnalysis<'a>,
     args: &'a GoroutinesArgs,
-    paint: Paint,
-    out: String,
+    page: Page,
 }
 
 pub(super) fn render(
@@ -33,47 +32,20 @@ pub(super) fn render(
         loaded,
         analysis,
         args,
-        paint,
-        out: String::new(),
+        page: Page::new(&loaded.head, paint),
     };
-    for line in loaded.head.lines(paint) {
-        text.line(&line);
-    }
-    text.line("");
     let single = !loaded.selection.goroutines.is_empty();
     if args.each || single {
         text.goroutines(single);
     } else {
         text.groups(!loaded.selection.functions.is_empty());
     }
-    text.out
+    text.page.finish()
 }
 
 impl Text<'_> {
     fn line(&mut self, line: &str) {
-        self.out += line.trim_end();
-        self.out.push('\n');
-    }
-
-    fn table(&mut self, table: &Table) {
-        for line in table.lines(self.paint) {
-            self.line(&line);
-        }
-    }
-
-    /// How many of so many lines are shown.
-    fn shown(&self, all: usize) -> usize {
-        match self.args.top {
-            0 => all,
-            top => top.min(all),
-        }
-    }
-
-    fn more(&mut self, all: usize, what: &str) {
-        if let Some(more @ 1..) = all.checked_sub(self.shown(all)) {
-            let more = units::count(more as u64);
-            self.line(&format!("{more} more {what}; --top 0 shows all"));
-        }
+        self.page.line(line);
     }
 
     fn groups(&mut self, in_full: bool) {
@@ -90,7 +62,7 @@ impl Text<'_> {
                 }
                 self.group(group);
             }
-            self.next("--each", "lists the goroutines one by one");
+            self.page.next("--each", "lists the goroutines one by one");
             return;
         }
         self.line(&format!(
@@ -102,7 +74,7 @@ impl Text<'_> {
             .iter()
             .map(|group| group.time(Measure::Execution).nanos)
             .sum();
-        let mut table = Table::with_text_last();
+        let mut table = Table::with_text_last(1);
         table.row(
             [
                 "goroutines",
@@ -116,7 +88,7 @@ impl Text<'_> {
             ]
             .map(str::to_owned),
         );
-        for group in groups.iter().take(self.shown(groups.len())) {
+        for group in groups.iter().take(self.args.top.shown(groups.len())) {
             let execution = group.time(Measure::Execution).nanos;
             let syscall =
                 group.time(Measure::Syscall).nanos + group.time(Measure::SyscallWithoutProc).nanos;
@@ -131,11 +103,12 @@ impl Text<'_> {
                 harmless(&self.loaded.function(group.function)),
             ]);
         }
-        self.table(&table);
-        self.more(groups.len(), "groups");
+        self.page.table(&table);
+        self.page.more(self.args.top, groups.len(), "groups");
         if let Some(function) = groups.iter().find_map(|group| group.function) {
             let name = harmless(&self.loaded.text(function));
-            self.next(&format!("--function '={name}'"), "shows a group in full");
+            self.page
+                .next(&format!("--function '={name}'"), "shows a group in full");
         }
     }
 
@@ -143,7 +116,7 @@ impl Text<'_> {
         let name = harmless(&self.loaded.function(group.function));
         self.line(&format!(
             "{}: {}, {} of life in all",
-            self.paint.strong(&name),
+            self.page.paint.strong(&name),
             units::counted(group.count(), "goroutine", "goroutines"),
             nanos(group.lives.total)
         ));
@@ -181,7 +154,7 @@ impl Text<'_> {
         for (kind, times) in &group.ranges {
             time(format!("in {}", self.range_name(*kind)), times);
         }
-        self.table(&table);
+        self.page.table(&table);
     }
 
     fn goroutines(&mut self, in_full: bool) {
@@ -205,7 +178,7 @@ impl Text<'_> {
             "goroutines",
         ));
         self.line("");
-        let mut table = Table::with_text_last();
+        let mut table = Table::with_text_last(1);
         table.row(
             [
                 "id",
@@ -219,7 +192,10 @@ impl Text<'_> {
             ]
             .map(str::to_owned),
         );
-        for stats in goroutines.iter().take(self.shown(goroutines.len())) {
+        for stats in goroutines
+            .iter()
+            .take(self.args.top.shown(goroutines.len()))
+        {
             let goroutine = self.loaded.store.goroutine(stats.goroutine);
             let syscall =
                 stats.time(Measure::Syscall).nanos + stats.time(Measure::SyscallWithoutProc).nanos;
@@ -237,17 +213,19 @@ impl Text<'_> {
                 harmless(&self.loaded.function(goroutine.function)),
             ]);
         }
-        self.table(&table);
-        self.more(goroutines.len(), "goroutines");
+        self.page.table(&table);
+        self.page
+            .more(self.args.top, goroutines.len(), "goroutines");
         let id = self.loaded.store.goroutine(goroutines[0].goroutine).id;
-        self.next(&format!("--goroutine {id}"), "shows a goroutine in full");
+        self.page
+            .next(&format!("--goroutine {id}"), "shows a goroutine in full");
     }
 
     fn goroutine(&mut self, stats: &GoroutineStats) {
         let goroutine = self.loaded.store.goroutine(stats.goroutine);
         let name = harmless(&self.loaded.function(goroutine.function));
         let title = format!("goroutine {}: {name}", goroutine.id);
-        self.line(&self.paint.strong(&title));
+        self.line(&self.page.paint.strong(&title));
         let at = |time| units::duration(self.loaded.relative(time));
         let begin = match goroutine.seen.start() {
             Some(start) => format!("created at {}", at(start)),
@@ -293,23 +271,12 @@ impl Text<'_> {
         for (kind, spells) in self.analysis.range_spells(stats.goroutine) {
             time(format!("in {}", self.range_name(kind)), &spells);
         }
-        self.table(&table);
+        self.page.table(&table);
     }
 
     fn stack(&mut self, stack: StackIx) {
-        let symbols = self.loaded.store.symbols();
-        let lines: Vec<String> = symbols
-            .stack(stack)
-            .iter()
-            .map(|frame| {
-                let frame = symbols.frame(*frame);
-                let function = self.loaded.text(frame.function);
-                let file = self.loaded.text(frame.file);
-                harmless(&format!("    {function} {file}:{}", frame.line))
-            })
-            .collect();
-        for line in lines {
-            self.line(&line);
+        for line in self.loaded.stack_lines(stack) {
+            self.line(&format!("    {line}"));
         }
     }
 
@@ -322,12 +289,5 @@ impl Text<'_> {
                 format!("stop-the-world ({})", self.loaded.text(reason))
             }
         }
-    }
-
-    /// What to try next.
-    fn next(&mut self, option: &str, what: &str) {
-        self.line("");
-        let line = self.paint.faint(&format!("{option} {what}"));
-        self.line(&line);
     }
 }

@@ -1,6 +1,7 @@
 //! What the ordered events say: times, generations, goroutines, procs.
 
 use std::collections::{BTreeSet, HashSet};
+use std::ops::ControlFlow;
 
 use exectrace_mend::{LOSS_CATEGORY, Loss};
 use exectrace_reader::{
@@ -58,16 +59,11 @@ impl Ordered {
             remember_all: salvage,
             ..Self::default()
         };
-        loop {
-            match reader.next_event() {
-                Ok(Some(event)) => ordered.add(&event),
-                Ok(None) => break,
-                Err(error) => {
-                    ordered.error = Some(error);
-                    break;
-                }
-            }
-        }
+        let read = reader.try_for_each(|event| {
+            ordered.add(&event);
+            ControlFlow::<()>::Continue(())
+        });
+        ordered.error = read.err();
         ordered.close_generation();
         ordered
     }

@@ -3,6 +3,7 @@
 mod aside;
 mod failure;
 mod generations;
+mod visit;
 
 use std::{io::Read, sync::Arc};
 
@@ -184,7 +185,12 @@ impl<'s> V2Reader<'s> {
         match self.step() {
             Ok(Some(at)) => {
                 let (record, kept) = self.order.delivered(at);
-                Ok(Some(Event::new(record, &self.generation, kept)))
+                Ok(Some(Event::new(
+                    record,
+                    &record.args,
+                    &self.generation,
+                    kept,
+                )))
             }
             Ok(None) => Ok(None),
             Err(error) => Err(self.fail(error)),
@@ -285,17 +291,39 @@ impl<'s> V2Reader<'s> {
         })
     }
 
-    /// Gives the record its final time: times of delivered events strictly increase.
+    /// Gives the record its final time.
     #[inline]
     fn deliver(&mut self, at: usize) -> usize {
-        let record = self.order.record(at);
-        if record.time <= self.last_time {
-            record.time = self.last_time.wrapping_add(1);
-            self.stats.raised_times += 1;
-        }
-        self.last_time = record.time;
+        let mut clock = DeliveryClock::new(self.last_time);
+        clock.deliver(self.order.record(at));
+        self.last_time = clock.last;
+        self.stats.raised_times += clock.raised;
         self.stats.events += 1;
         at
+    }
+}
+
+/// Sees to it that times of delivered events strictly increase.
+struct DeliveryClock {
+    last: i64,
+    /// How often a time had to be raised.
+    raised: u64,
+}
+
+impl DeliveryClock {
+    #[inline(always)]
+    fn new(last: i64) -> Self {
+        Self { last, raised: 0 }
+    }
+
+    /// Gives a record its final time.
+    #[inline(always)]
+    fn deliver(&mut self, record: &mut Record) {
+        if record.time <= self.last {
+            record.time = self.last.wrapping_add(1);
+            self.raised += 1;
+        }
+        self.last = record.time;
     }
 }
 

@@ -99,38 +99,33 @@ fn the_tracers_own_frames_are_left_out_at_the_leaf() {
     assert_eq!(described(&mut symboliser, &[own]).len(), 4);
 }
 
+/// Named like the standard library's, as test harnesses have it, too.
+#[inline(never)]
+fn __rust_begin_short_backtrace() {
+    std::hint::black_box(());
+}
+
 /// What starts threads is left out at the root, and so is what is no code.
-#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+#[cfg(target_os = "linux")]
 #[test]
 fn the_root_ends_where_the_program_does() {
-    let addresses = std::thread::spawn(|| {
-        super::super::bounds::prepare_thread();
-        let mut stack = Captured::new();
-        super::super::walk::capture_by_tables(Here::now(), &mut stack);
-        stack.addresses().to_vec()
-    })
-    .join()
-    .unwrap();
-    let mut symboliser = Symboliser::new(Own::default());
-    let mut all = vec![];
-    for address in &addresses {
-        all.extend(described(&mut symboliser, &[*address]));
-    }
-    let is_start = |f: &(String, String, u32)| f.0.contains("__rust_begin_short_backtrace");
-    let start = all.iter().position(is_start).unwrap();
-    assert!(start >= 1 && start + 3 < all.len(), "{all:?}");
-    assert_eq!(described(&mut symboliser, &addresses), all[..start]);
-
+    let program = libc::getpid as unsafe extern "C" fn() -> _ as usize + 1;
+    let start = __rust_begin_short_backtrace as fn() as usize + 1;
     let local = 0u64;
     let no_code = (&raw const local).addr();
-    let garbage = [addresses[0], no_code, addresses[0], no_code, 4097];
-    let frames = described(&mut symboliser, &garbage);
-    assert_eq!(frames.len() % 2, 1, "{frames:?}");
-    assert_eq!(frames[frames.len() / 2].0, "[unknown]");
+    let mut symboliser = Symboliser::new(Own::default());
+    let expected = described(&mut symboliser, &[program]);
+    let unknown = vec![("[unknown]".to_owned(), "[unknown]".to_owned(), 1)];
+
+    let mut stack = |addresses: &[usize]| described(&mut symboliser, addresses);
+    assert_eq!(stack(&[program, start, program, program]), expected);
+    assert_eq!(stack(&[program, no_code, 4097]), expected);
+    let between = [expected.clone(), unknown.clone(), expected].concat();
+    assert_eq!(stack(&[program, no_code, program, no_code]), between);
     // Unless there would be nothing left.
-    let unknown = ("[unknown]".to_owned(), "[unknown]".to_owned(), 1);
-    assert_eq!(described(&mut symboliser, &[no_code]), [unknown]);
-    assert_eq!(described(&mut symboliser, &[]), []);
+    assert_eq!(stack(&[start]).len(), 1);
+    assert_eq!(stack(&[no_code]), unknown);
+    assert_eq!(stack(&[]), []);
 }
 
 #[cfg(target_os = "linux")]
@@ -219,4 +214,30 @@ fn stacks_are_cut_to_what_a_trace_takes() {
     symboliser.stack(&addresses, &mut frames);
     symboliser.stack(&addresses, &mut frames);
     assert_eq!(frames.len(), 2 * MAX_STACK_FRAMES);
+}
+
+/// What readers demand of frames (format specification, sections 2.3 and 8.3), on a stretch of this
+/// program's code: one meaning for each number, and nothing empty, 0 or too long.
+#[cfg(target_os = "linux")]
+#[test]
+fn frames_are_what_readers_demand() {
+    let start = Symboliser::of_modules as fn(_, _) -> _ as usize;
+    let mut symboliser = Symboliser::new(Own::default());
+    let (mut frames, mut inlined) = (vec![], 0);
+    let mut meanings = HashMap::new();
+    for address in (start - 20_000..start + 20_000).step_by(7) {
+        frames.clear();
+        symboliser.stack(&[address, address + 1], &mut frames);
+        assert!((1..=MAX_STACK_FRAMES).contains(&frames.len()));
+        for frame in &frames {
+            let (function, file) = (symboliser.name(frame.function), symboliser.name(frame.file));
+            assert!(frame.pc != 0 && frame.line != 0, "{frame:?}");
+            for name in [function, file] {
+                assert!((1..=1024).contains(&name.len()), "{name}");
+            }
+            assert_eq!(*meanings.entry(frame.pc).or_insert(*frame), *frame);
+            inlined += usize::from(frame.pc >> ADDRESS_BITS > 0);
+        }
+    }
+    assert!(inlined > 0, "no inlined call in {} frames", meanings.len());
 }
