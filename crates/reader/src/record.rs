@@ -30,6 +30,11 @@ pub(crate) struct Record {
     pub(crate) what: What,
 }
 
+/// Text of a record that is [`What::Kept`]. A type of its own so that an event points to it with one
+/// word.
+#[derive(Debug, Default)]
+pub(crate) struct KeptText(pub(crate) Vec<u8>);
+
 /// No thread, proc or goroutine in a [`Record`]'s context.
 pub(crate) const NONE: u64 = u64::MAX;
 

@@ -15,7 +15,7 @@ pub use stack::{Frame, Stack};
 
 use crate::{
     generation::GenerationData,
-    record::{NONE, Record, What},
+    record::{KeptText, NONE, Record, What},
     shape::Args,
     state::GoState,
     text::Text,
@@ -33,7 +33,7 @@ pub struct Event<'a> {
     args: &'a Args,
     generation: &'a GenerationData,
     /// Text that the ordering kept for this event, see [`What::Kept`].
-    kept: &'a [u8],
+    kept: &'a KeptText,
 }
 
 impl<'a> Event<'a> {
@@ -42,7 +42,7 @@ impl<'a> Event<'a> {
         record: &'a Record,
         args: &'a Args,
         generation: &'a GenerationData,
-        kept: &'a [u8],
+        kept: &'a KeptText,
     ) -> Self {
         Self {
             record,
@@ -207,7 +207,7 @@ impl<'a> Event<'a> {
                 goroutine,
             }),
             T::STWBegin => EventKind::RangeBegin(stopping(self.text(args[0]))),
-            T::STWEnd => end(stopping(Text::new(self.kept))),
+            T::STWEnd => end(stopping(Text::new(&self.kept.0))),
             T::GCBegin => EventKind::RangeBegin(marking),
             T::GCActive => EventKind::RangeActive(marking),
             T::GCEnd => end(marking),
@@ -224,14 +224,14 @@ impl<'a> Event<'a> {
             T::GCMarkAssistActive => EventKind::RangeActive(assisting(GoroutineId(args[0]))),
             T::GCMarkAssistEnd => end(assisting(goroutine)),
             T::UserTaskBegin => EventKind::TaskBegin(self.task(args[1], self.text(args[2]))),
-            T::UserTaskEnd => EventKind::TaskEnd(self.task(args[2], Text::new(self.kept))),
+            T::UserTaskEnd => EventKind::TaskEnd(self.task(args[2], Text::new(&self.kept.0))),
             T::UserRegionBegin => EventKind::RegionBegin(region()),
             T::UserRegionEnd => EventKind::RegionEnd(region()),
             T::UserLog => EventKind::Log(Log {
                 task: TaskId(args[0]),
                 category: self.text(args[1]),
                 message: match self.record.what {
-                    What::Kept(_) => Text::new(self.kept),
+                    What::Kept(_) => Text::new(&self.kept.0),
                     _ => self.text(args[2]),
                 },
             }),

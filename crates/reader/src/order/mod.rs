@@ -21,7 +21,7 @@ use exectrace_wire::{EventType, GoStatus, GoroutineId, ProcStatus};
 use crate::{
     dense::{IdMap, Slab, Vacant},
     error::OrderError,
-    record::{NONE, Record, What},
+    record::{KeptText, NONE, Record, What},
     state::{GoState, ProcState},
     stream::Decoded,
     tables::Tables,
@@ -179,7 +179,7 @@ pub(crate) struct Ordering {
     /// are mistaken for its own; nearly all events make one record and never touch this.
     more: Range<u8>,
     /// Text of the record whose kind is [`What::Kept`].
-    kept: Vec<u8>,
+    kept: KeptText,
 }
 
 impl Ordering {
@@ -209,7 +209,7 @@ impl Ordering {
             names: Names::default(),
             records: [blank; MAX_RECORDS],
             more: 0..0,
-            kept: Vec::new(),
+            kept: KeptText::default(),
         }
     }
 
@@ -269,7 +269,7 @@ impl Ordering {
 
     /// A record that [`Self::pop`] named, and the text that is kept for it.
     #[inline]
-    pub(crate) fn delivered(&self, at: usize) -> (&Record, &[u8]) {
+    pub(crate) fn delivered(&self, at: usize) -> (&Record, &KeptText) {
         (&self.records[at], &self.kept)
     }
 

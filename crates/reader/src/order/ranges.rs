@@ -105,9 +105,9 @@ impl Ordering {
         };
         let range = ranges.swap_remove(index);
         if event.event_type == EventType::STWEnd {
-            self.kept.clear();
+            self.kept.0.clear();
             if let Some(name) = range.name {
-                self.kept.extend_from_slice(self.names.text(name));
+                self.kept.0.extend_from_slice(self.names.text(name));
             }
             self.emit(at, event, What::Kept(event.event_type));
         } else {

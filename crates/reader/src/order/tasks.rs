@@ -54,11 +54,11 @@ impl Ordering {
         let at = self.context(slot);
         at.require_user()?;
         let (id, stack) = (event.arg::<0>(), event.arg::<1>());
-        self.kept.clear();
+        self.kept.0.clear();
         let mut parent = TaskId::NONE.0;
         if let Some(slot) = self.task_slots.remove(id) {
             let task = self.tasks[slot];
-            self.kept.extend_from_slice(self.names.text(task.name));
+            self.kept.0.extend_from_slice(self.names.text(task.name));
             self.tasks[slot].name = NameId::EMPTY;
             self.tasks.free(slot);
             parent = task.parent;

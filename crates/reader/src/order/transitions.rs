@@ -10,7 +10,7 @@ use exectrace_wire::{EventType, GoStatus};
 use super::{Goroutine, Ordering, Sequence, Standing, Thread, ThreadSlot};
 use crate::{
     dense::IdMap,
-    record::{NONE, Record, What},
+    record::{KeptText, NONE, Record, What},
     state::GoState,
     stream::Decoded,
 };
@@ -102,6 +102,7 @@ pub(crate) struct Transitions<'o> {
     generation: u64,
     /// The record of the last transition, without its arguments: these are the event's.
     pub(crate) record: &'o mut Record,
+    pub(crate) kept: &'o KeptText,
 }
 
 impl Ordering {
@@ -113,6 +114,7 @@ impl Ordering {
             goroutines: &mut self.goroutines,
             generation: self.generation,
             record: &mut self.records[0],
+            kept: &self.kept,
         }
     }
 

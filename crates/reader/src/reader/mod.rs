@@ -158,7 +158,7 @@ impl<'s> Reader<'s> {
     /// # Errors
     ///
     /// As [`Reader::next_event`].
-    #[inline]
+    #[inline(always)]
     pub fn try_for_each<B>(
         &mut self,
         mut visit: impl FnMut(Event<'_>) -> ControlFlow<B>,

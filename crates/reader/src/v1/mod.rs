@@ -55,7 +55,7 @@ use crate::{
     error::Error,
     event::Event,
     generation::GenerationData,
-    record::{NONE, Record, What},
+    record::{KeptText, NONE, Record, What},
     salvage::SalvageReport,
     stats::Stats,
 };
@@ -85,7 +85,8 @@ struct Delivery {
     converter: Converter,
     /// The event that is delivered.
     record: Record,
-    kept: Kept,
+    /// Text of the event, should it be [`What::Kept`].
+    kept: KeptText,
     last_time: i64,
     syncs: u64,
     /// The event that is delivered is the last one.
@@ -195,7 +196,7 @@ impl<'s> V1Reader<'s> {
                 resource: NONE,
                 what: What::Sync,
             },
-            kept: Kept::Nothing,
+            kept: KeptText::default(),
             // Times count from the first event, and the sync before it has a time of its own.
             last_time: -1,
             syncs: 0,
@@ -266,7 +267,7 @@ impl Delivery {
             return Ok(false);
         } else if let Some((record, kept)) = self.converter.next(&self.trace, &self.order)? {
             self.record = record;
-            self.kept = kept;
+            self.keep(kept);
             if self.record.time <= self.last_time {
                 self.record.time = self.last_time.wrapping_add(1);
                 stats.raised_times += 1;
@@ -285,7 +286,6 @@ impl Delivery {
 
     fn sync(&mut self, time: i64, begins_generation: bool) {
         self.syncs += 1;
-        self.kept = Kept::Nothing;
         self.record = Record {
             goroutine: NONE,
             time,
@@ -300,17 +300,22 @@ impl Delivery {
     #[inline]
     fn event(&self) -> Event<'_> {
         let generation: &GenerationData = &self.converter.generation;
-        let kept: &[u8] = match self.kept {
-            Kept::Nothing => &[],
-            Kept::String(id) => generation
-                .tables
-                .strings
-                .get(id)
-                .unwrap_or_default()
-                .as_bytes(),
+        Event::new(&self.record, &self.record.args, generation, &self.kept)
+    }
+
+    /// Copies the text of an event, if it has one that is not in its arguments.
+    #[inline]
+    fn keep(&mut self, kept: Kept) {
+        let text = match kept {
+            Kept::Nothing => return,
+            Kept::String(id) => {
+                let strings = &self.converter.generation.tables.strings;
+                strings.get(id).unwrap_or_default().as_bytes()
+            }
             Kept::Bytes { start, end } => &self.trace.data[start..end],
         };
-        Event::new(&self.record, &self.record.args, generation, kept)
+        self.kept.0.clear();
+        self.kept.0.extend_from_slice(text);
     }
 }
 

@@ -241,6 +241,7 @@ impl<'s> V2Reader<'s> {
 
     /// Goes over to the run of the thread whose next event is the earliest, now that the current
     /// thread's is at `time`. Returns whether the new run may go on: a CPU sample may be earlier.
+    #[inline(never)]
     fn switch_run(&mut self, time: i64) -> bool {
         self.frontier.update_first(time);
         self.start_run();

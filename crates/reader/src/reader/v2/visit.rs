@@ -7,7 +7,7 @@ use crate::{error::Error, event::Event};
 
 impl V2Reader<'_> {
     /// See [`crate::Reader::try_for_each`].
-    #[inline]
+    #[inline(always)]
     pub(crate) fn try_for_each<B>(
         &mut self,
         mut visit: impl FnMut(Event<'_>) -> ControlFlow<B>,
@@ -37,12 +37,13 @@ impl V2Reader<'_> {
         if !self.order.has_delivered_all() {
             return ControlFlow::Continue(());
         }
-        loop {
+        let mut clock = DeliveryClock::new(self.last_time);
+        let mut delivered = 0;
+        let result = loop {
             let Some(cursor) = self.cursors.get_mut(self.run.cursor) else {
-                return ControlFlow::Continue(());
+                break ControlFlow::Continue(());
             };
             let (slot, until) = (self.run.slot, self.run.until);
-            let mut clock = DeliveryClock::new(self.last_time);
             let mut later = None;
             let mut events = cursor.chunk.plain_events(cursor.at).iter();
             let all = events.len();
@@ -66,7 +67,7 @@ impl V2Reader<'_> {
                         transitions.record,
                         event.args_in_place(),
                         &self.generation,
-                        &[],
+                        transitions.kept,
                     ));
                     if result.is_break() {
                         break 'run result;
@@ -86,17 +87,18 @@ impl V2Reader<'_> {
                     break result;
                 }
             };
-            // 3. What was counted apart meanwhile.
             let visited = all - events.len();
             cursor.at += visited;
-            self.last_time = clock.last;
-            self.stats.raised_times += clock.raised;
-            self.stats.events += visited as u64;
-            // 4. The next run.
+            delivered += visited as u64;
+            // 3. The next run.
             match later {
                 Some(time) if self.switch_run(time) => {}
-                _ => return result,
+                _ => break result,
             }
-        }
+        };
+        self.last_time = clock.last;
+        self.stats.raised_times += clock.raised;
+        self.stats.events += delivered;
+        result
     }
 }
