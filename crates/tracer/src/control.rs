@@ -193,6 +193,7 @@ impl Subscription {
         if is_session && control.has_session {
             return Err(ControlError::AlreadyStarted);
         }
+        clock::start();
         AT_FORK.call_once(|| os::at_fork(in_forked_child));
         ticker::start().map_err(ControlError::Thread)?;
         control.has_session |= is_session;
@@ -271,6 +272,7 @@ impl Locked {
             thread_state::switch(on)
         };
         drop(gate);
+        clock::refine();
 
         // 3. What the phase before has left.
         if let Some(started) = started

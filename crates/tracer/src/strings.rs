@@ -49,12 +49,17 @@ impl Table {
         if let Some(id) = ids.get(text) {
             return Some(*id);
         }
-        let id = self.last.fetch_add(1, Ordering::Relaxed) + 1;
+        let id = self.fresh_id();
         if !write(id) {
             return None;
         }
         ids.insert(text.into(), id);
         Some(id)
+    }
+
+    /// An id for a text that is written elsewhere.
+    pub(crate) fn fresh_id(&self) -> u64 {
+        self.last.fetch_add(1, Ordering::Relaxed) + 1
     }
 
     /// Forgets everything. Nobody MUST use the table meanwhile: its phase is over.

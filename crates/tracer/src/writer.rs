@@ -5,12 +5,13 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
-use exectrace_wire::{EventType, Generation, GoStatus, ProcStatus, ThreadId, Ticks};
+use exectrace_wire::{EventType, Generation, GoStatus, ProcStatus, StackId, ThreadId, Ticks};
 
 use crate::{
     buffer::Batch,
     clock, control,
     raw::syscall,
+    stack::{Captured, Here, walk},
     stats::COUNTERS,
     status::{Slot, State, Word},
     strings::{self, Table},
@@ -225,7 +226,12 @@ impl Writer {
     /// Where the program is, for the event that comes next.
     #[inline(always)]
     pub(crate) fn stack(&mut self) -> u64 {
-        0
+        if !self.on {
+            return 0;
+        }
+        let mut stack = Captured::new();
+        walk::capture(Here::now(), &mut stack);
+        StackId::to_wire(thread_state::stacks(self.phase).put(&stack))
     }
 
     /// Ends what the thread runs and gives its proc up: it goes away, or its tokens have leaked.

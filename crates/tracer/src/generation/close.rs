@@ -7,7 +7,7 @@ use exectrace_wire::{
     limits::{MAX_BATCH_HEADER_BYTES, MAX_TIMED_EVENT_BYTES},
 };
 
-use super::EncodedGeneration;
+use super::{EncodedGeneration, stacks};
 use crate::{
     block::Block,
     clock::{self, Snapshot},
@@ -51,8 +51,14 @@ pub(crate) fn close(closing: &Closing<'_>) -> (EncodedGeneration, Vec<Block>) {
     out.statuses(closing);
     events += out.events;
 
-    // 4. The end. String batches stand among the others.
-    Table::of(closing.over.phase()).clear();
+    // 4. Stacks, and the strings that they need.
+    let strings = Table::of(closing.over.phase());
+    for data in stacks::encode(&closing.over.stacks(), strings) {
+        out.batch(None, closing.ended, &data);
+    }
+
+    // 5. The end. String batches stand among the others.
+    strings.clear();
     out.bytes.push(EventType::EndOfGeneration.to_wire());
     let generation = EncodedGeneration {
         number: out.generation,

@@ -6,6 +6,8 @@ use exectrace_wire::{Generation, Ticks, Version};
 
 #[cfg(not(loom))]
 mod close;
+#[cfg(not(loom))]
+mod stacks;
 
 #[cfg(not(loom))]
 pub(crate) use close::{Closing, close, discard, record};

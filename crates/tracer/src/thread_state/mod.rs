@@ -7,5 +7,5 @@ mod threads;
 
 #[cfg(not(loom))]
 pub(crate) use threads::{
-    CLOCKWORK, Half, Over, Own, Section, collected, enter, is_closed_before, switch,
+    CLOCKWORK, Half, Over, Own, Section, collected, enter, is_closed_before, stacks, switch,
 };

@@ -8,16 +8,19 @@ use std::{
     cell::Cell,
     collections::VecDeque,
     sync::{
-        Mutex, MutexGuard, PoisonError,
+        LazyLock, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
 
+use exectrace_wire::StackId;
+
 use crate::{
     block::Block,
     buffer::Batch,
     os,
+    stack::{self, Table},
     stats::COUNTERS,
     status::Slot,
     strings::{Cache, Ids},
@@ -38,6 +41,22 @@ pub(crate) static CLOSED: AtomicU64 = AtomicU64::new(0);
 /// How often the end of a section is looked for before the advancing thread sleeps in between.
 const PATIENCE: u32 = 100;
 const PAUSE: Duration = Duration::from_micros(50);
+
+/// How much memory the stacks of a generation may take.
+const STACK_BYTES: usize = 8 << 20;
+
+/// The stacks of even and odd phases.
+static STACKS: [LazyLock<Table>; 2] = [const { LazyLock::new(new_table) }; 2];
+
+fn new_table() -> Table {
+    Table::new(crate::control::pool(), STACK_BYTES)
+}
+
+/// The stacks of a phase. To be used in a section of it.
+#[inline(always)]
+pub(crate) fn stacks(phase: u64) -> &'static Table {
+    &STACKS[(phase % 2) as usize]
+}
 
 /// What a thread has that nobody else touches.
 #[derive(Debug)]
@@ -165,6 +184,9 @@ pub(crate) fn switch(on: bool) -> Over {
     );
     fence::prepare();
     let phase = CLOCKWORK.glance().number();
+    // SAFETY: the phase that used this table is closed, and the one that will has not begun: nobody
+    // puts anything, and what `Over::stacks` has lent of it has ended with that phase's `Over`.
+    unsafe { stacks(phase + 1).reset(phase + 1) };
     CLOCKWORK.set(Phase::new(phase + 1, on));
     let threads = {
         let registry = registry();
@@ -204,6 +226,13 @@ impl Over {
     }
 }
 
+impl Over {
+    /// The stacks of the phase.
+    pub(crate) fn stacks(&self) -> Vec<(StackId, &[usize])> {
+        stacks(self.phase).stacks()
+    }
+}
+
 impl Drop for Over {
     fn drop(&mut self) {
         // Release: what was taken is taken.
@@ -229,6 +258,7 @@ fn register() -> Option<&'static Thread> {
         return None;
     }
     fence::prepare();
+    stack::prepare_thread();
 
     // 2. In the list before the first section.
     let thread = {
