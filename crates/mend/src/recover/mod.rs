@@ -18,7 +18,7 @@ mod tests;
 use core::fmt;
 use std::io::{self, Read, Write};
 
-use exectrace_wire::{Frame, Generation, HEADER_LEN, parse_frame, parse_header};
+use exectrace_wire::{BatchKind, Frame, Generation, HEADER_LEN, parse_frame, parse_header};
 
 pub use image::{Image, ImageError};
 
@@ -205,6 +205,14 @@ pub fn recover(
             recovered.push((number, bytes));
         }
     }
+    // A trace does not begin with generations without events: what comes after them would be neither
+    // known nor unknown before.
+    while last.number.is_none()
+        && let Some((_, bytes)) = recovered.last()
+        && !has_events(bytes)
+    {
+        recovered.pop();
+    }
     // 3. All in order, with bridges over what is missing.
     for (number, bytes) in recovered.into_iter().rev() {
         last.go_on(number, bytes, trace, &mut report)?;
@@ -295,6 +303,12 @@ impl Last {
         self.generation = Some(bytes);
         Ok(())
     }
+}
+
+fn has_events(generation: &[u8]) -> bool {
+    Batches::new(generation)
+        .flatten()
+        .any(|batch| batch.kind == BatchKind::Events && !batch.data.is_empty())
 }
 
 fn first_number(generation: &[u8]) -> Option<Generation> {

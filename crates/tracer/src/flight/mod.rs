@@ -361,7 +361,9 @@ impl Shared {
         };
         put(&VERSION.header())?;
         let mut last: Option<Arc<EncodedGeneration>> = None;
-        for entry in contents {
+        // A trace does not begin with an empty generation: see `Stream`.
+        let contents = contents.into_iter();
+        for entry in contents.skip_while(|entry| entry.generation.events == 0) {
             if entry.lost_generations > 0 && last.is_some() {
                 let before = last.as_ref().map(|last| &*last.bytes);
                 let gap = Gap::unseen(before, entry.lost_generations, entry.lost_events);

@@ -72,6 +72,8 @@ struct State {
     failure: Option<SinkErrorKind>,
     /// Nothing more can be written.
     dead: bool,
+    /// There has been a generation with events.
+    begun: bool,
     /// Nothing more will come.
     finished: bool,
     /// The thread has ended.
@@ -102,6 +104,7 @@ impl Stream {
                 written: Written::default(),
                 failure: None,
                 dead: false,
+                begun: false,
                 finished: false,
                 ended: false,
                 given_up: false,
@@ -127,6 +130,12 @@ impl Stream {
             return;
         }
         let mut state = self.shared.lock();
+        // Readers take the state before the first generation for unknown, and after it for known: what
+        // comes after an empty one would be neither.
+        if generation.events == 0 && !state.begun {
+            return;
+        }
+        state.begun = true;
         if state.dead || state.finished {
             let mut dropped = Dropped::default();
             dropped.add(&generation);
@@ -152,6 +161,7 @@ impl Stream {
             return;
         }
         let mut state = self.shared.lock();
+        state.begun = true;
         state.count(Dropped {
             generations: 1,
             events: lost.events,
