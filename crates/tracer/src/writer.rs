@@ -223,14 +223,14 @@ impl Writer {
         }
     }
 
-    /// Where the program is, for the event that comes next.
+    /// The stack at a place, for the event that comes next.
     #[inline(always)]
-    pub(crate) fn stack(&mut self) -> u64 {
+    pub(crate) fn stack(&mut self, here: Here) -> u64 {
         if !self.on {
             return 0;
         }
         let mut stack = Captured::new();
-        walk::capture(Here::now(), &mut stack);
+        walk::capture(here, &mut stack);
         StackId::to_wire(thread_state::stacks(self.phase).put(&stack))
     }
 

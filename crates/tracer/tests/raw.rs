@@ -199,7 +199,9 @@ fn annotations_belong_to_the_goroutine_that_runs() {
     assert_eq!(exectrace::stats().homeless_events - homeless, 1);
 
     // The stack begins where the program calls.
-    let log = events.iter().find(|event| event.contains("Category=\"key\""));
+    let log = events
+        .iter()
+        .find(|event| event.contains("Category=\"key\""));
     let stack = log.unwrap().split_once("Stack=\n").unwrap().1;
     assert!(stack.starts_with("\traw::annotations_belong"), "{stack}");
     assert!(stack.contains("tests/raw.rs:"), "{stack}");

@@ -65,7 +65,8 @@ pub(crate) fn batch(phase: u64) -> Option<(Vec<u8>, u64)> {
     let mut events = 1;
     if collector.thread.is_none() {
         let running = Word::new(State::Running).on(State::Running, NUMBER);
-        let (proc, goroutine) = (slots::take_proc(), slots::take_shared());
+        // Both new: a used proc may be somebody's in the generation that is being closed.
+        let (proc, goroutine) = (slots::new_proc(), slots::new_goroutine());
         proc.create(proc.id(), phase, running);
         goroutine.create(super::fresh_goroutine_id(), phase, running);
         let idle = exectrace_wire::ProcStatus::Idle.to_wire();

@@ -1,6 +1,6 @@
 //! Goroutines: runnable, running, waiting.
 
-use std::{marker::PhantomData, mem::ManuallyDrop};
+use std::{marker::PhantomData, mem::ManuallyDrop, sync::PoisonError};
 
 use exectrace_wire::{EventType, GoroutineId, ProcId};
 
@@ -8,6 +8,7 @@ use super::{
     OnThread, ProcHandle, RunningProc, Syscall, create, end_elsewhere, id_of, proc, slots,
 };
 use crate::{
+    stack::Here,
     status::{Slot, State},
     writer::{PROCS, Writer},
 };
@@ -66,20 +67,25 @@ impl Waiting {
     }
 
     /// Makes it runnable, on any thread, whatever that runs.
+    #[inline(always)]
     pub fn unblock(self) -> Runnable {
         let slot = ManuallyDrop::new(self).slot;
-        if let Some(mut writer) = Writer::new() {
-            let word = slot.word();
-            if word.state() == State::Waiting {
-                writer.claim_context();
-                writer.claim_goroutine(slot);
-                let stack = writer.stack();
-                let unblock = [slot.id(), slot.next_sequence(writer.phase()), stack];
-                writer.event(EventType::GoUnblock, unblock);
-                slot.set(word.to(State::Runnable));
-            }
-        }
+        unblock(Here::now(), slot);
         Runnable { slot }
+    }
+}
+
+fn unblock(here: Here, slot: &'static Slot) {
+    if let Some(mut writer) = Writer::new() {
+        let word = slot.word();
+        if word.state() == State::Waiting {
+            writer.claim_context();
+            writer.claim_goroutine(slot);
+            let stack = writer.stack(here);
+            let unblock = [slot.id(), slot.next_sequence(writer.phase()), stack];
+            writer.event(EventType::GoUnblock, unblock);
+            slot.set(word.to(State::Runnable));
+        }
     }
 }
 
@@ -117,26 +123,46 @@ impl Running {
     }
 
     /// Creates a goroutine.
+    #[inline(always)]
     pub fn create(&self) -> Runnable {
-        Runnable::of(create(EventType::GoCreate, State::Runnable))
+        Runnable::of(create(Here::now(), EventType::GoCreate, State::Runnable))
     }
 
     /// Creates a goroutine that is blocked: a coroutine that waits for its first turn.
+    #[inline(always)]
     pub fn create_blocked(&self) -> Waiting {
-        Waiting::of(create(EventType::GoCreateBlocked, State::Waiting))
+        Waiting::of(create(
+            Here::now(),
+            EventType::GoCreateBlocked,
+            State::Waiting,
+        ))
     }
 
     /// It blocks. The reason is a text that repeats, such as `sync` or `network`.
+    #[inline(always)]
     pub fn block(self, reason: &'static str) -> (RunningProc, Waiting) {
         let (proc, slot) = self.into_parts();
-        cease(slot, EventType::GoBlock, State::Waiting, reason);
+        cease(
+            Here::now(),
+            slot,
+            EventType::GoBlock,
+            State::Waiting,
+            reason,
+        );
         (RunningProc::of(proc), Waiting { slot })
     }
 
     /// It lets others run, or is made to.
+    #[inline(always)]
     pub fn stop(self, reason: &'static str) -> (RunningProc, Runnable) {
         let (proc, slot) = self.into_parts();
-        cease(slot, EventType::GoStop, State::Runnable, reason);
+        cease(
+            Here::now(),
+            slot,
+            EventType::GoStop,
+            State::Runnable,
+            reason,
+        );
         (RunningProc::of(proc), Runnable { slot })
     }
 
@@ -148,9 +174,10 @@ impl Running {
     }
 
     /// It enters a system call, or anything else that takes its thread.
+    #[inline(always)]
     pub fn syscall(self) -> Syscall {
         let (proc, slot) = self.into_parts();
-        Syscall::begin(proc, slot)
+        Syscall::begin(Here::now(), proc, slot)
     }
 
     /// It blocks, and `next` runs in its place: a coroutine that resumes another, or yields to it.
@@ -196,18 +223,21 @@ impl Running {
     }
 
     /// There are another number of procs from now on.
+    #[inline(always)]
     pub fn procs_changed(&self, count: u64) {
+        self.procs_changed_at(Here::now(), count);
+    }
+
+    fn procs_changed_at(&self, here: Here, count: u64) {
         // Locked before the section, so that the last number told is the last one set.
-        let mut procs = PROCS
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut procs = PROCS.lock().unwrap_or_else(PoisonError::into_inner);
         procs.count = count;
         if let Some(mut writer) = Writer::new()
             && runs(&mut writer, self.slot)
         {
             procs.told = writer.phase();
             writer.claim_context();
-            let stack = writer.stack();
+            let stack = writer.stack(here);
             writer.event(EventType::ProcsChange, [count, stack]);
         }
     }
@@ -241,13 +271,13 @@ pub(super) fn runs(writer: &mut Writer, slot: &'static Slot) -> bool {
     own.running && own.goroutine.is_some_and(|g| std::ptr::eq(g, slot))
 }
 
-fn cease(slot: &'static Slot, event: EventType, state: State, reason: &'static str) {
+fn cease(here: Here, slot: &'static Slot, event: EventType, state: State, reason: &'static str) {
     if let Some(mut writer) = Writer::new()
         && runs(&mut writer, slot)
     {
         writer.claim_context();
         let reason = writer.name(reason);
-        let stack = writer.stack();
+        let stack = writer.stack(here);
         writer.event(event, [reason, stack]);
         leave(&mut writer);
         slot.set(slot.word().to(state));

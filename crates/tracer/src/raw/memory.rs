@@ -3,7 +3,7 @@
 use exectrace_wire::EventType;
 
 use super::{Running, collector, goroutine::runs, world};
-use crate::{status::Slot, writer::Writer};
+use crate::{stack::Here, status::Slot, writer::Writer};
 
 /// The world is stopped, until it is dropped. While it is, no generation ends.
 #[derive(Debug)]
@@ -44,7 +44,12 @@ pub struct MarkPhase {
 impl Running {
     /// Stops the world. The reason is one of the texts that Go has, or any other. If the world is
     /// stopped already, the trace does not tell that it is so twice.
+    #[inline(always)]
     pub fn stop_the_world(&self, reason: &'static str) -> StoppedWorld<'_> {
+        self.stop_the_world_at(Here::now(), reason)
+    }
+
+    fn stop_the_world_at(&self, here: Here, reason: &'static str) -> StoppedWorld<'_> {
         let is_first = world::stop();
         let mut began = false;
         if is_first
@@ -53,7 +58,7 @@ impl Running {
         {
             writer.claim_context();
             let reason = writer.name(reason);
-            let stack = writer.stack();
+            let stack = writer.stack(here);
             writer.event(EventType::STWBegin, [reason, stack]);
             began = true;
         }
@@ -65,9 +70,14 @@ impl Running {
     }
 
     /// Assists the mark phase, unless it does already.
+    #[inline(always)]
     pub fn mark_assist(&self) -> MarkAssist<'_> {
+        self.mark_assist_at(Here::now())
+    }
+
+    fn mark_assist_at(&self, here: Here) -> MarkAssist<'_> {
         let began = range(self, self.slot, true, |writer| {
-            let stack = writer.stack();
+            let stack = writer.stack(here);
             writer.event(EventType::GCMarkAssistBegin, [stack]);
         });
         MarkAssist {
@@ -77,9 +87,14 @@ impl Running {
     }
 
     /// Sweeps, unless it does already.
+    #[inline(always)]
     pub fn sweep(&self) -> Sweep<'_> {
+        self.sweep_at(Here::now())
+    }
+
+    fn sweep_at(&self, here: Here) -> Sweep<'_> {
         let began = range(self, self.proc, true, |writer| {
-            let stack = writer.stack();
+            let stack = writer.stack(here);
             writer.event(EventType::GCSweepBegin, [stack]);
         });
         Sweep {
@@ -91,7 +106,12 @@ impl Running {
 
     /// Begins a mark phase; `None` while there is one.
     #[must_use]
+    #[inline(always)]
     pub fn mark(&self) -> Option<MarkPhase> {
+        self.mark_at(Here::now())
+    }
+
+    fn mark_at(&self, here: Here) -> Option<MarkPhase> {
         let mut collector = collector::lock();
         if collector.is_active {
             return None;
@@ -101,7 +121,7 @@ impl Running {
             return None;
         }
         writer.claim_context();
-        let stack = writer.stack();
+        let stack = writer.stack(here);
         let begin = [collector.next_sequence(), stack];
         writer.event(EventType::GCBegin, begin);
         collector.is_active = true;

@@ -54,6 +54,7 @@ use std::{
 use exectrace_wire::{EventType, GoroutineId};
 
 use crate::{
+    stack::Here,
     stats::COUNTERS,
     status::{Slot, State, Word},
     writer::Writer,
@@ -87,16 +88,13 @@ pub(crate) fn fresh_goroutine_id() -> u64 {
     LAST_ID.fetch_add(1, Ordering::Relaxed) + 1
 }
 
+/// Stands for goroutines whose creation was dropped: nothing about them is in the trace.
+static NOBODY: Slot = Slot::new();
+
 /// A new goroutine: its slot, and, by the event, its creator's word of it.
-///
-/// Without a section (see [`Writer::new`]) the trace does not know the goroutine; it is introduced when
-/// something else happens to it, as if it had been there when tracing started.
-fn create(event: EventType, state: State) -> &'static Slot {
+fn create(here: Here, event: EventType, state: State) -> &'static Slot {
     let Some(mut writer) = Writer::new() else {
-        let slot = slots::take_shared();
-        slot.set_id(fresh_goroutine_id());
-        slot.set(Word::new(state));
-        return slot;
+        return &NOBODY;
     };
     writer.claim_context();
     let phase = writer.phase();
@@ -108,7 +106,7 @@ fn create(event: EventType, state: State) -> &'static Slot {
     let id = own.ids.0;
     own.ids.0 += 1;
     let slot = slots::take(own);
-    let stack = writer.stack();
+    let stack = writer.stack(here);
     writer.event(event, [id, 0, stack]);
     slot.create(id, phase, Word::new(state));
     slot
@@ -127,6 +125,9 @@ fn end_elsewhere(slot: &'static Slot) {
     let Some(mut writer) = Writer::new() else {
         return;
     };
+    if !matches!(slot.word().state(), State::Runnable | State::Waiting) {
+        return;
+    }
     let phase = writer.phase();
     let own = writer.own();
     let (proc, displaced, running) = (own.proc, own.goroutine, own.running);
@@ -151,9 +152,6 @@ fn end_elsewhere(slot: &'static Slot) {
     }
 
     // 2. It runs and ends.
-    if !matches!(slot.word().state(), State::Runnable | State::Waiting) {
-        return;
-    }
     writer.claim_goroutine(slot);
     if slot.word().state() == State::Waiting {
         let unblock = [slot.id(), slot.next_sequence(phase), 0];

@@ -6,6 +6,7 @@ use exectrace_wire::{EventType, ProcId};
 
 use super::{OnThread, Runnable, Running, create, slots};
 use crate::{
+    stack::Here,
     status::{Slot, State, Word},
     writer::Writer,
 };
@@ -166,13 +167,19 @@ impl RunningProc {
     }
 
     /// A goroutine that nobody in particular creates.
+    #[inline(always)]
     pub fn create(&self) -> Runnable {
-        Runnable::of(create(EventType::GoCreate, State::Runnable))
+        Runnable::of(create(Here::now(), EventType::GoCreate, State::Runnable))
     }
 
     /// As [`RunningProc::create`], but blocked: a coroutine that waits for its first turn.
+    #[inline(always)]
     pub fn create_blocked(&self) -> super::Waiting {
-        super::Waiting::of(create(EventType::GoCreateBlocked, State::Waiting))
+        super::Waiting::of(create(
+            Here::now(),
+            EventType::GoCreateBlocked,
+            State::Waiting,
+        ))
     }
 
     /// Runs a goroutine.

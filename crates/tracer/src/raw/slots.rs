@@ -64,7 +64,7 @@ pub(crate) fn take(own: &mut Own) -> &'static Slot {
 }
 
 /// A slot for a new goroutine, for who is not in a section.
-pub(crate) fn take_shared() -> &'static Slot {
+pub(crate) fn new_goroutine() -> &'static Slot {
     let chunk: &'static [Slot; CHUNK] = Box::leak(Box::new([const { Slot::new() }; CHUNK]));
     let mut goroutines = goroutines();
     goroutines.chunks.push(chunk);
@@ -117,10 +117,13 @@ pub(crate) fn give_back(spare: &mut VecDeque<(&'static Slot, u64)>) {
 
 /// A proc that nobody has. Its number stays the same, whoever uses it.
 pub(crate) fn take_proc() -> &'static Slot {
+    let unused = procs().unused.pop();
+    unused.unwrap_or_else(new_proc)
+}
+
+/// A proc that nobody has had.
+pub(crate) fn new_proc() -> &'static Slot {
     let mut procs = procs();
-    if let Some(slot) = procs.unused.pop() {
-        return slot;
-    }
     let slot: &'static Slot = Box::leak(Box::new(Slot::new()));
     slot.set_id(procs.all.len() as u64);
     slot.set(Word::new(State::Idle));

@@ -9,6 +9,7 @@ use super::{
     proc, slots,
 };
 use crate::{
+    stack::Here,
     status::{Slot, State, Word},
     writer::Writer,
 };
@@ -36,13 +37,13 @@ pub enum Returned {
 }
 
 impl Syscall {
-    pub(super) fn begin(proc: &'static Slot, slot: &'static Slot) -> Self {
+    pub(super) fn begin(here: Here, proc: &'static Slot, slot: &'static Slot) -> Self {
         let mut word = proc.word();
         if let Some(mut writer) = Writer::new()
             && runs(&mut writer, slot)
         {
             writer.claim_context();
-            let stack = writer.stack();
+            let stack = writer.stack(here);
             let number = proc.next_sequence(writer.phase());
             writer.event(EventType::GoSyscallBegin, [number, stack]);
             let own = writer.own();

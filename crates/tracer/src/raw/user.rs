@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use exectrace_wire::{EventType, GoroutineId, TaskId};
 
-use crate::{is_enabled, stats::COUNTERS, thread_state, writer::Writer};
+use crate::{is_enabled, stack::Here, stats::COUNTERS, thread_state, writer::Writer};
 
 /// The goroutine that runs on the thread, or is in a system call on it.
 #[must_use]
@@ -18,49 +18,74 @@ pub fn current_goroutine() -> Option<GoroutineId> {
 /// a text that repeats.
 ///
 /// A task has an id whether tracing is on or not.
+#[inline(always)]
 pub fn task_begin(parent: TaskId, name: &'static str) -> TaskId {
     static LAST: AtomicU64 = AtomicU64::new(0);
     let id = TaskId(LAST.fetch_add(1, Ordering::Relaxed) + 1);
-    user(|writer| {
-        let (name, stack) = (writer.name(name), writer.stack());
-        writer.event(EventType::UserTaskBegin, [id.0, parent.0, name, stack]);
-    });
+    if is_enabled() {
+        task_begin_at(Here::now(), id, parent, name);
+    }
     id
 }
 
-/// Ends a task, on any goroutine.
-pub fn task_end(task: TaskId) {
+fn task_begin_at(here: Here, id: TaskId, parent: TaskId, name: &'static str) {
     user(|writer| {
-        let stack = writer.stack();
+        let (name, stack) = (writer.name(name), writer.stack(here));
+        writer.event(EventType::UserTaskBegin, [id.0, parent.0, name, stack]);
+    });
+}
+
+/// Ends a task, on any goroutine.
+#[inline(always)]
+pub fn task_end(task: TaskId) {
+    if is_enabled() {
+        task_end_at(Here::now(), task);
+    }
+}
+
+fn task_end_at(here: Here, task: TaskId) {
+    user(|writer| {
+        let stack = writer.stack(here);
         writer.event(EventType::UserTaskEnd, [task.0, stack]);
     });
 }
 
 /// Begins a region, for a task or [`TaskId::BACKGROUND`]; whether the trace has it. If not, it MUST NOT
 /// be ended, otherwise another one may end in its place.
+#[inline(always)]
 #[must_use]
 pub fn region_begin(task: TaskId, name: &'static str) -> bool {
-    user(|writer| {
-        let (name, stack) = (writer.name(name), writer.stack());
-        writer.event(EventType::UserRegionBegin, [task.0, name, stack]);
-    })
+    is_enabled() && region(Here::now(), EventType::UserRegionBegin, task, name)
 }
 
 /// Ends the goroutine's innermost region, with the task and name with which it began.
+#[inline(always)]
 pub fn region_end(task: TaskId, name: &'static str) {
+    if is_enabled() {
+        region(Here::now(), EventType::UserRegionEnd, task, name);
+    }
+}
+
+fn region(here: Here, event: EventType, task: TaskId, name: &'static str) -> bool {
     user(|writer| {
-        let (name, stack) = (writer.name(name), writer.stack());
-        writer.event(EventType::UserRegionEnd, [task.0, name, stack]);
-    });
+        let (name, stack) = (writer.name(name), writer.stack(here));
+        writer.event(event, [task.0, name, stack]);
+    })
 }
 
 /// Logs a message, for a task or [`TaskId::BACKGROUND`]. The category is a text that repeats. Of the
 /// message the first 1024 bytes are kept.
-#[inline]
+#[inline(always)]
 pub fn log(task: TaskId, category: &'static str, message: &str) {
+    if is_enabled() {
+        log_at(Here::now(), task, category, message);
+    }
+}
+
+fn log_at(here: Here, task: TaskId, category: &'static str, message: &str) {
     user(|writer| {
         let (category, message) = (writer.name(category), writer.message(message));
-        let stack = writer.stack();
+        let stack = writer.stack(here);
         writer.event(EventType::UserLog, [task.0, category, message, stack]);
     });
 }
@@ -68,9 +93,6 @@ pub fn log(task: TaskId, category: &'static str, message: &str) {
 /// Writes what a running goroutine says; whether it could be written.
 #[inline(always)]
 fn user(write: impl FnOnce(&mut Writer)) -> bool {
-    if !is_enabled() {
-        return false;
-    }
     let Some(mut writer) = Writer::new() else {
         return false;
     };
