@@ -5,9 +5,11 @@
 #![forbid(unsafe_code)]
 
 mod read;
+mod v1;
 mod wire;
 
 pub use read::{order, overlap, salvage};
+pub use v1::v1;
 pub use wire::{decode, round_trip, text};
 
 /// A target's body.
@@ -21,4 +23,5 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("round_trip", round_trip),
     ("salvage", salvage),
     ("text", text),
+    ("v1", v1),
 ];

@@ -186,7 +186,10 @@ impl Sums {
     }
 }
 
-#[allow(clippy::print_stderr, reason = "the sums are what one runs this by hand for")]
+#[allow(
+    clippy::print_stderr,
+    reason = "the sums are what one runs this by hand for"
+)]
 fn kill_many(mode: &str, default: u64, check: impl Fn(&Recovered, &Found) -> u64) {
     let kills = env::var("EXECTRACE_KILLS").map_or(default, |n| n.parse().unwrap());
     let folder = Folder::new(mode);

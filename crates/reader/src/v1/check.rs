@@ -65,7 +65,7 @@ impl Checker {
         use EventType as T;
         use V1Violation as V;
         let id = event.goroutine;
-        let target = GoroutineId(event.args[0]);
+        let target = GoroutineId(event.arg::<0>());
         let p = &mut self.procs[proc];
         let begin = |open: &mut bool| match std::mem::replace(open, true) {
             true => Err(V::Begun),
@@ -116,6 +116,7 @@ impl Checker {
                     return Err(V::ProcBusy(GoroutineId(p.goroutine)));
                 }
                 g.state = Status::Running;
+                g.proc = proc as u32;
                 p.goroutine = id;
             }
             T::GoUnblock | T::GoUnblockLocal => {
@@ -187,9 +188,9 @@ impl Checker {
             }
 
             // 5. What the user marks.
-            T::UserTaskCreate => self.begin_task(event.args[0])?,
+            T::UserTaskCreate => self.begin_task(event.arg::<0>())?,
             T::UserTaskEnd => {
-                self.tasks.remove(&event.args[0]);
+                self.tasks.remove(&event.arg::<0>());
             }
             T::UserRegion => self.region(event)?,
             _ => {}
@@ -219,17 +220,17 @@ impl Checker {
         self.procs[proc].runs = runs;
     }
 
-    /// Takes a goroutine off its proc. O(procs), but only salvage mode does it.
-    pub(super) fn take_off(&mut self, goroutine: u64) {
-        for proc in &mut self.procs {
-            if proc.goroutine == goroutine {
-                proc.goroutine = 0;
-            }
+    /// Takes a goroutine off the proc that it started on last.
+    pub(super) fn take_off(&mut self, proc: u32, goroutine: u64) {
+        if let Some(proc) = self.procs.get_mut(proc as usize)
+            && proc.goroutine == goroutine
+        {
+            proc.goroutine = 0;
         }
     }
 
     fn region(&mut self, event: &Event) -> Result<(), V1Violation> {
-        let [task, mode, name, ..] = event.args;
+        let (task, mode, name) = (event.arg::<0>(), event.arg::<1>(), event.arg::<2>());
         match mode {
             0 => self
                 .regions

@@ -27,7 +27,7 @@ pub(super) fn wakeups(trace: &Trace, order: &Order) -> Vec<u64> {
         let event = &placed.event;
         match event.event_type {
             T::GoUnblock | T::GoUnblockLocal => {
-                woken.entry(event.args[0]).or_default().places = vec![place];
+                woken.entry(event.arg::<0>()).or_default().places = vec![place];
             }
             T::GoStart | T::GoStartLocal | T::GoPreempt | T::FutileWakeup => {
                 let woken = woken.entry(event.goroutine).or_default();

@@ -26,6 +26,8 @@ pub(super) struct Goroutine {
     pub(super) state: Status,
     /// The trace has mentioned it.
     pub(super) exists: bool,
+    /// The proc that it started on last.
+    pub(super) proc: u32,
     /// It assists the mark phase.
     pub(super) assists: bool,
 
@@ -48,6 +50,7 @@ impl Default for Goroutine {
             waiter: NOBODY,
             state: Status::Dead,
             exists: false,
+            proc: NOBODY,
             assists: false,
             blocked_at: 0,
             in_syscall: false,

@@ -9,10 +9,10 @@ use std::{
 
 use exectrace_wire::{
     HEADER_LEN, RawFrame, Version,
-    v1::{EventType, Layouts, Payload, Record, decode_record},
+    v1::{EventType, Layouts, Payload, Record, decode_record, limits::MAX_NUMBERS},
 };
 
-use super::{V1Error, losses::Losses};
+use super::{V1Error, lane::Event, losses::Losses};
 use crate::{
     error::{Error, ErrorKind},
     limits::MAX_TABLE_ENTRIES,
@@ -66,6 +66,20 @@ pub(super) struct Sample {
     pub(super) stack: u32,
 }
 
+impl Sample {
+    /// The sample as an event: its arguments are those of the format.
+    pub(super) fn event(&self) -> Event {
+        let (time, proc) = (self.time as u64, self.proc as u64);
+        Event {
+            time: self.time,
+            goroutine: self.goroutine,
+            event_type: EventType::CPUSample,
+            numbers: [0, time, proc, self.goroutine, u64::from(self.stack)],
+            ..Event::BLANK
+        }
+    }
+}
+
 /// Clock units per second of a trace that does not say: those of a processor of 2.5 GHz.
 const USUAL_FREQUENCY: i64 = 2_500_000_000 / 64;
 
@@ -96,10 +110,11 @@ impl Trace {
         let layouts = Layouts::new(version);
         let mut indexer = Indexer::default();
         let mut at = HEADER_LEN;
+        let mut numbers = [0; MAX_NUMBERS];
         while at < data.len() {
             // 1. Events of procs, nearly all there is, are only skipped.
-            if let Some((event, length)) = layouts.decode(&data[at..])
-                && event.event_type != EventType::CPUSample
+            if let Some((event_type, length)) = layouts.decode(&data[at..], &mut numbers)
+                && event_type != EventType::CPUSample
                 && !indexer.batches.is_empty()
             {
                 at += length;

@@ -14,10 +14,41 @@ pub(super) struct Event {
     /// The sequence number; only in Go 1.5.
     pub(super) seq: i64,
     pub(super) event_type: EventType,
-    pub(super) args: [u64; v1::limits::MAX_NUMBERS],
-    pub(super) stack: u32,
+    /// The time delta, then the arguments; those that the event does not have may be anything.
+    pub(super) numbers: [u64; v1::limits::MAX_NUMBERS],
     /// Where in the file it is.
     pub(super) at: usize,
+}
+
+impl Event {
+    /// An event with no meaning, to decode others into.
+    ///
+    /// Events are decoded in place and MUST NOT be copied on the way: to load together what was just
+    /// stored apart, as a copy does, takes longer than to decode it.
+    pub(super) const BLANK: Self = Self {
+        time: 0,
+        goroutine: 0,
+        seq: 0,
+        event_type: EventType::FutileWakeup,
+        numbers: [0; v1::limits::MAX_NUMBERS],
+        at: 0,
+    };
+
+    /// An argument.
+    #[inline(always)]
+    pub(super) fn arg<const N: usize>(&self) -> u64 {
+        const { assert!(N + 1 < v1::limits::MAX_NUMBERS) };
+        self.numbers[N + 1]
+    }
+
+    /// The stack at which it happened; 0 for none. Ids have 32 bits, as in Go.
+    #[inline(always)]
+    pub(super) fn stack(&self) -> u64 {
+        match self.event_type.stack_at() {
+            Some(at) => u64::from(self.numbers[at % self.numbers.len()] as u32),
+            None => 0,
+        }
+    }
 }
 
 /// A place in the events of one proc.
@@ -43,25 +74,31 @@ impl Lane {
         }
     }
 
-    /// The next event of the proc. What the index has found broken is not looked at again.
+    /// Decodes the next event of the proc into `event`; false at the end. What the index has found
+    /// broken is not looked at again.
     #[inline(always)]
-    pub(super) fn next(&mut self, trace: &Trace) -> Option<Event> {
+    pub(super) fn next(&mut self, trace: &Trace, event: &mut Event) -> bool {
         loop {
             let at = self.at;
             if at < self.end {
-                let Some((event, length)) = trace.layouts.decode(&trace.data[at..]) else {
-                    match self.uncommon(trace) {
-                        Some(event) => return Some(self.place(event, at)),
-                        None => continue,
+                match trace.layouts.decode(&trace.data[at..], &mut event.numbers) {
+                    Some((event_type, length)) => {
+                        self.at += length;
+                        event.event_type = event_type;
                     }
-                };
-                self.at += length;
+                    None if self.uncommon(trace, event) => {}
+                    None => continue,
+                }
                 if event.event_type == EventType::CPUSample {
                     continue;
                 }
-                return Some(self.place(event, at));
+                event.at = at;
+                self.place(event);
+                return true;
             }
-            let batch = trace.batches.get(self.batches.next()?)?;
+            let Some(batch) = self.batches.next().and_then(|next| trace.batches.get(next)) else {
+                return false;
+            };
             self.begin_batch(trace, batch);
         }
     }
@@ -83,28 +120,31 @@ impl Lane {
 
     /// A record that is not decoded the fast way: an event, or something that is none of a proc.
     #[cold]
-    fn uncommon(&mut self, trace: &Trace) -> Option<v1::Event> {
+    fn uncommon(&mut self, trace: &Trace, event: &mut Event) -> bool {
         let version = trace.layouts.version();
         let Ok(record) = decode_record(&trace.data[self.at..], version) else {
             self.at = self.end;
-            return None;
+            return false;
         };
         self.at += record.bytes().len();
-        v1::Event::of_record(&record, version)
-            .filter(|event| event.event_type != EventType::CPUSample)
+        let Some(decoded) = v1::Event::of_record(&record, version) else {
+            return false;
+        };
+        event.event_type = decoded.event_type;
+        event.numbers = decoded.numbers;
+        self.seq = self.seq.wrapping_add(decoded.seq_delta as i64);
+        true
     }
 
     /// Puts an event in its place: when it happened and on which goroutine.
     #[inline(always)]
-    fn place(&mut self, event: v1::Event, at: usize) -> Event {
+    fn place(&mut self, event: &mut Event) {
         use EventType as T;
-        self.time = self.time.wrapping_add(event.time_delta() as i64);
-        self.seq = self.seq.wrapping_add(event.seq_delta as i64);
-        let args = *event.args();
+        self.time = self.time.wrapping_add(event.numbers[0] as i64);
         let mut goroutine = self.goroutine;
         match event.event_type {
             T::GoStart | T::GoStartLocal | T::GoStartLabel => {
-                goroutine = args[0];
+                goroutine = event.arg::<0>();
                 self.goroutine = goroutine;
             }
             T::GoEnd
@@ -122,17 +162,11 @@ impl Lane {
             | T::GoBlockGC
             | T::GoSysBlock => self.goroutine = 0,
             // Not the local form of GoSysExit, as in Go; no tracer writes it.
-            T::GoSysExit | T::GoWaiting | T::GoInSyscall => goroutine = args[0],
+            T::GoSysExit | T::GoWaiting | T::GoInSyscall => goroutine = event.arg::<0>(),
             _ => {}
         }
-        Event {
-            time: self.time,
-            goroutine,
-            seq: self.seq,
-            event_type: event.event_type,
-            args,
-            stack: event.stack() as u32,
-            at,
-        }
+        event.time = self.time;
+        event.seq = self.seq;
+        event.goroutine = goroutine;
     }
 }

@@ -43,6 +43,12 @@ impl Losses {
         &self.report
     }
 
+    /// Whether nothing had to be done so far.
+    pub(super) fn is_clean(&self) -> bool {
+        let counts = self.dropped.count + self.assumed.count + self.bent.count + self.nameless;
+        counts == 0 && self.report.is_clean()
+    }
+
     pub(super) fn note(&mut self, offset: usize, kind: LossKind) {
         self.report.add(Loss {
             offset: Some(offset as u64),

@@ -44,7 +44,7 @@ pub use error::{V1Error, V1Stalled, V1Violation};
 
 use self::{
     check::Checker,
-    convert::{Converter, Kept},
+    convert::{Converted, Converter, Kept},
     goroutines::Goroutines,
     index::Trace,
     losses::Losses,
@@ -52,12 +52,8 @@ use self::{
     replay::Replay,
 };
 use crate::{
-    error::Error,
-    event::Event,
-    generation::GenerationData,
-    record::{KeptText, NONE, Record, What},
-    salvage::SalvageReport,
-    stats::Stats,
+    error::Error, event::Event, generation::GenerationData, record::KeptText,
+    salvage::SalvageReport, stats::Stats,
 };
 use exectrace_wire::v1::EventType;
 
@@ -82,11 +78,12 @@ enum Phase<'s> {
 struct Delivery {
     trace: Trace,
     order: Order,
+    replay: Replay,
     converter: Converter,
     /// The event that is delivered.
-    record: Record,
-    /// Text of the event, should it be [`What::Kept`].
-    kept: KeptText,
+    event: Converted,
+    /// Its text, should it be [`crate::record::What::Kept`].
+    text: KeptText,
     last_time: i64,
     syncs: u64,
     /// The event that is delivered is the last one.
@@ -184,19 +181,12 @@ impl<'s> V1Reader<'s> {
         }
         let converter = Converter::new(&trace, &order, losses);
         Ok(Delivery {
+            replay: Replay::new(&trace, &order),
             trace,
             order,
             converter,
-            record: Record {
-                goroutine: NONE,
-                time: 0,
-                thread: NONE,
-                proc: NONE,
-                args: [0; 4],
-                resource: NONE,
-                what: What::Sync,
-            },
-            kept: KeptText::default(),
+            event: Converted::sync(0, 0, false),
+            text: KeptText::default(),
             // Times count from the first event, and the sync before it has a time of its own.
             last_time: -1,
             syncs: 0,
@@ -265,14 +255,19 @@ impl Delivery {
         } else if self.is_last {
             self.ended = true;
             return Ok(false);
-        } else if let Some((record, kept)) = self.converter.next(&self.trace, &self.order)? {
-            self.record = record;
-            self.keep(kept);
-            if self.record.time <= self.last_time {
-                self.record.time = self.last_time.wrapping_add(1);
+        } else if self.converter.next(
+            &mut self.replay,
+            &self.trace,
+            &self.order,
+            &mut self.event,
+        )? {
+            let time = &mut self.event.record.time;
+            if *time <= self.last_time {
+                *time = self.last_time.wrapping_add(1);
                 stats.raised_times += 1;
             }
-            self.last_time = self.record.time;
+            self.last_time = *time;
+            self.keep_text();
         } else {
             self.is_last = true;
             if let Some(losses) = self.converter.losses() {
@@ -286,27 +281,20 @@ impl Delivery {
 
     fn sync(&mut self, time: i64, begins_generation: bool) {
         self.syncs += 1;
-        self.record = Record {
-            goroutine: NONE,
-            time,
-            thread: NONE,
-            proc: NONE,
-            args: [self.syncs, u64::from(begins_generation), 0, 0],
-            resource: NONE,
-            what: What::Sync,
-        };
+        self.event = Converted::sync(self.syncs, time, begins_generation);
     }
 
     #[inline]
     fn event(&self) -> Event<'_> {
         let generation: &GenerationData = &self.converter.generation;
-        Event::new(&self.record, &self.record.args, generation, &self.kept)
+        let record = &self.event.record;
+        Event::new(record, &record.args, generation, &self.text)
     }
 
-    /// Copies the text of an event, if it has one that is not in its arguments.
+    /// Copies the text of the event, if it has one that is not in its arguments.
     #[inline]
-    fn keep(&mut self, kept: Kept) {
-        let text = match kept {
+    fn keep_text(&mut self) {
+        let text = match self.event.kept {
             Kept::Nothing => return,
             Kept::String(id) => {
                 let strings = &self.converter.generation.tables.strings;
@@ -314,8 +302,8 @@ impl Delivery {
             }
             Kept::Bytes { start, end } => &self.trace.data[start..end],
         };
-        self.kept.0.clear();
-        self.kept.0.extend_from_slice(text);
+        self.text.0.clear();
+        self.text.0.extend_from_slice(text);
     }
 }
 

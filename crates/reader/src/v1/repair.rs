@@ -112,6 +112,8 @@ impl Repairer {
                 }
                 self.set(g, Status::Running);
                 self.checker.set_running_on(on_proc, g.0);
+                let slot = self.goroutines.slot(g.0);
+                self.goroutines[slot].proc = on_proc as u32;
                 Assumption::Goroutine(g, GoStatus::Running)
             }
             V::NotRunnable(g) if g.0 != 0 => {
@@ -139,7 +141,7 @@ impl Repairer {
         let g = &mut self.goroutines[slot];
         g.exists = true;
         if std::mem::replace(&mut g.state, state) == Status::Running {
-            self.checker.take_off(id.0);
+            self.checker.take_off(g.proc, id.0);
         }
     }
 }

@@ -15,7 +15,6 @@ pub(super) struct Replay {
     next_sample: usize,
     /// The place in the order's runs.
     at: usize,
-    proc: usize,
     /// Events left of the run.
     left: u64,
     /// Events of runs taken.
@@ -32,8 +31,12 @@ pub(super) struct Replay {
     next_unmoved: usize,
     /// The time of the last event; in salvage mode they may run backwards.
     time: i64,
-    /// An event that exits come before, and its proc.
-    held: Option<(usize, Event)>,
+    /// The last event that was written.
+    written: Placed,
+    /// It comes after exits, one of which was the last event.
+    is_held: bool,
+    /// The last end of a system call that was moved.
+    exit: Placed,
 }
 
 /// An event in its final place.
@@ -45,6 +48,13 @@ pub(super) struct Placed {
     pub(super) event: Event,
 }
 
+impl Placed {
+    const BLANK: Self = Self {
+        proc: 0,
+        event: Event::BLANK,
+    };
+}
+
 impl Replay {
     pub(super) fn new(trace: &Trace, order: &Order) -> Self {
         let lane = |proc: &super::index::Proc| Lane::new(proc.batches.clone());
@@ -52,7 +62,6 @@ impl Replay {
             lanes: trace.procs.iter().map(lane).collect(),
             next_sample: 0,
             at: 0,
-            proc: 0,
             left: 0,
             index: 0,
             next_exit: 0,
@@ -62,7 +71,9 @@ impl Replay {
             next_futile: 0,
             next_unmoved: 0,
             time: i64::MIN,
-            held: None,
+            written: Placed::BLANK,
+            is_held: false,
+            exit: Placed::BLANK,
         }
     }
 
@@ -71,39 +82,43 @@ impl Replay {
     /// 1. the next one in the order of writing, but for the ends of system calls that are elsewhere;
     /// 2. before it, those that happened before it or, at the same time, were written before it.
     #[inline(always)]
-    pub(super) fn next(&mut self, trace: &Trace, order: &Order) -> Option<Placed> {
+    pub(super) fn next(&mut self, trace: &Trace, order: &Order) -> Option<&Placed> {
         loop {
-            let placed = self.next_placed(trace, order)?;
+            let is_exit = match self.next_placed(trace, order) {
+                Next::Written => false,
+                Next::Exit => true,
+                Next::End => return None,
+            };
             self.place += 1;
-            if order.futile.get(self.next_futile) != Some(&(self.place - 1)) {
-                return Some(placed);
+            if order.futile.get(self.next_futile) == Some(&(self.place - 1)) {
+                self.next_futile += 1;
+                continue;
             }
-            self.next_futile += 1;
+            return Some(if is_exit { &self.exit } else { &self.written });
         }
     }
 
     #[inline(always)]
-    fn next_placed(&mut self, trace: &Trace, order: &Order) -> Option<Placed> {
-        let (proc, event) = match self.held.take() {
-            Some(held) => held,
-            None => loop {
-                let Some((proc, mut event)) = self.next_written(trace, order) else {
+    fn next_placed(&mut self, trace: &Trace, order: &Order) -> Next {
+        if !std::mem::take(&mut self.is_held) {
+            loop {
+                if !self.next_written(trace, order) {
                     return self.next_exit(trace, order);
-                };
+                }
                 self.index += 1;
+                let event = &mut self.written.event;
                 if !self.is_numbered {
                     self.time = self.time.max(event.time);
                     event.time = self.time;
                 }
-                if event.event_type == EventType::GoSysExit
-                    && (event.args[2] != 0 || self.is_numbered)
-                    && !self.stays(order)
-                {
-                    continue;
+                let is_moved = event.event_type == EventType::GoSysExit
+                    && (event.arg::<2>() != 0 || self.is_numbered);
+                if !is_moved || self.stays(order) {
+                    break;
                 }
-                break (proc, event);
-            },
-        };
+            }
+        }
+        let event = &self.written.event;
         let key = if self.is_numbered {
             event.seq
         } else {
@@ -113,10 +128,10 @@ impl Replay {
             && let Some(exit) = order.exits.get(self.next_exit)
             && (exit.key, exit.index) < (key, self.index - 1)
         {
-            self.held = Some((proc, event));
+            self.is_held = true;
             return self.next_exit(trace, order);
         }
-        Some(Placed { proc, event })
+        Next::Written
     }
 
     /// Whether the last event written, an end of a system call, stays where it is.
@@ -127,14 +142,15 @@ impl Replay {
         stays
     }
 
+    /// Decodes the next event that was written; false at the end.
     #[inline(always)]
-    fn next_written(&mut self, trace: &Trace, order: &Order) -> Option<(usize, Event)> {
-        if self.left == 0 {
-            self.next_run(order)?;
+    fn next_written(&mut self, trace: &Trace, order: &Order) -> bool {
+        if self.left == 0 && self.next_run(order).is_none() {
+            return false;
         }
         self.left -= 1;
-        match self.lanes.get_mut(self.proc) {
-            Some(lane) => Some((self.proc, lane.next(trace)?)),
+        match self.lanes.get_mut(self.written.proc) {
+            Some(lane) => lane.next(trace, &mut self.written.event),
             None => self.next_sample(trace),
         }
     }
@@ -144,45 +160,48 @@ impl Replay {
         let (proc, n) = varint::read(&order.runs[self.at..]).ok()?;
         let (count, m) = varint::read(&order.runs[self.at + n..]).ok()?;
         self.at += n + m;
-        self.proc = proc as usize;
+        self.written.proc = proc as usize;
         self.left = count;
         Some(())
     }
 
     #[cold]
-    fn next_sample(&mut self, trace: &Trace) -> Option<(usize, Event)> {
-        let sample = trace.samples.get(self.next_sample)?;
-        self.next_sample += 1;
-        let event = Event {
-            time: sample.time,
-            goroutine: sample.goroutine,
-            seq: 0,
-            event_type: EventType::CPUSample,
-            args: [sample.proc as u64, 0, 0, 0, 0],
-            stack: sample.stack,
-            at: 0,
+    fn next_sample(&mut self, trace: &Trace) -> bool {
+        let Some(sample) = trace.samples.get(self.next_sample) else {
+            return false;
         };
-        Some((self.proc, event))
+        self.next_sample += 1;
+        self.written.event = sample.event();
+        true
     }
 
-    fn next_exit(&mut self, trace: &Trace, order: &Order) -> Option<Placed> {
-        let exit = order.exits.get(self.next_exit)?;
+    fn next_exit(&mut self, trace: &Trace, order: &Order) -> Next {
+        let Some(exit) = order.exits.get(self.next_exit) else {
+            return Next::End;
+        };
         self.next_exit += 1;
         self.exit_key = order
             .exits
             .get(self.next_exit)
             .map_or(i64::MAX, |exit| exit.key);
-        Some(Placed {
+        self.exit = Placed {
             proc: trace.procs.len(),
             event: Event {
                 time: exit.time,
                 goroutine: exit.goroutine,
-                seq: 0,
                 event_type: EventType::GoSysExit,
-                args: [exit.goroutine, 0, 0, 0, 0],
-                stack: 0,
+                numbers: [0, exit.goroutine, 0, 0, 0],
                 at: exit.at,
+                ..Event::BLANK
             },
-        })
+        };
+        Next::Exit
     }
+}
+
+/// Where the next event is.
+enum Next {
+    Written,
+    Exit,
+    End,
 }

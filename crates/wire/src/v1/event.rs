@@ -13,15 +13,13 @@ pub struct Event {
     pub event_type: EventType,
     /// The difference of its sequence number to that of the event before; only in Go 1.5.
     pub seq_delta: u64,
-    numbers: [u64; MAX_NUMBERS + 1],
+    /// The clock units since the event before, then the arguments, padded with zeros.
+    pub numbers: [u64; MAX_NUMBERS],
 }
 
-/// The place of the stack of an event without one: a number that is always 0.
-const NO_STACK: u8 = MAX_NUMBERS as u8;
-
-/// Where each event's stack is in its numbers.
+/// Where each event's stack is in its numbers; 0 for events without one.
 const STACK_AT: [u8; 64] = {
-    let mut places = [NO_STACK; 64];
+    let mut places = [0; 64];
     let mut i = 0;
     while i < SPECS.len() {
         if SPECS[i].has_stack() && matches!(SPECS[i].class, Class::Timed) {
@@ -32,30 +30,19 @@ const STACK_AT: [u8; 64] = {
     places
 };
 
+impl EventType {
+    /// Where the stack at which an event happened is in [`Event::numbers`].
+    #[inline(always)]
+    #[must_use]
+    pub const fn stack_at(self) -> Option<usize> {
+        match STACK_AT[self as usize % STACK_AT.len()] {
+            0 => None,
+            at => Some(at as usize),
+        }
+    }
+}
+
 impl Event {
-    /// Clock units since the event before.
-    #[inline]
-    #[must_use]
-    pub const fn time_delta(&self) -> u64 {
-        self.numbers[0]
-    }
-
-    /// The arguments, padded with zeros. The stack of the event is among them.
-    #[inline]
-    #[must_use]
-    pub fn args(&self) -> &[u64; MAX_NUMBERS] {
-        // The first number is the time delta.
-        self.numbers.last_chunk().unwrap_or(&[0; MAX_NUMBERS])
-    }
-
-    /// The stack at which the event happened; 0 for none.
-    #[inline]
-    #[must_use]
-    pub fn stack(&self) -> u64 {
-        let at = STACK_AT[self.event_type as usize % STACK_AT.len()];
-        self.numbers[usize::from(at) % self.numbers.len()]
-    }
-
     /// The event of a record, if it is a timed one.
     #[must_use]
     pub fn of_record(record: &Record<'_>, version: Version) -> Option<Self> {
@@ -64,7 +51,7 @@ impl Event {
         if spec.class != Class::Timed {
             return None;
         }
-        let mut numbers = [0; MAX_NUMBERS + 1];
+        let mut numbers = [0; MAX_NUMBERS];
         let mut found = record.numbers().iter().copied();
         let seq_delta = match version {
             Version::Go105 => found.next()?,
@@ -119,36 +106,37 @@ impl Layouts {
         self.version
     }
 
-    /// Decodes the timed event at the start of `bytes` and tells its length, if it is a common one
-    /// and not within the last bytes of the file; otherwise [`super::decode_record`] is to be asked.
+    /// Decodes the timed event at the start of `bytes`: its type and its length, and its numbers, which
+    /// are written to the start of `numbers`; the rest keeps what it had. For decoding many events
+    /// into memory without a copy of each.
+    ///
+    /// `None` if it is no common event or too near to the end of the file; then
+    /// [`super::decode_record`] is to be asked.
     #[inline(always)]
     #[must_use]
-    pub fn decode(&self, bytes: &[u8]) -> Option<(Event, usize)> {
+    pub fn decode(
+        &self,
+        bytes: &[u8],
+        numbers: &mut [u64; MAX_NUMBERS],
+    ) -> Option<(EventType, usize)> {
         let first = *bytes.first()?;
         let event_type = EventType::from_wire(first & 0x3f)?;
         // With the length of the numbers in a byte of its own, they begin one byte later.
         let shift = usize::from(first >= 0xc0);
         let window: &[u8; DECODE_WINDOW] = bytes.get(shift..)?.first_chunk()?;
-        let mut numbers = [0; MAX_NUMBERS];
         let end = match self.counts[usize::from(first)] {
-            1 => decode_numbers::<1>(window, &mut numbers),
-            2 => decode_numbers::<2>(window, &mut numbers),
-            3 => decode_numbers::<3>(window, &mut numbers),
-            4 => decode_numbers::<4>(window, &mut numbers),
-            5 => decode_numbers::<5>(window, &mut numbers),
+            1 => decode_numbers::<1>(window, numbers),
+            2 => decode_numbers::<2>(window, numbers),
+            3 => decode_numbers::<3>(window, numbers),
+            4 => decode_numbers::<4>(window, numbers),
+            5 => decode_numbers::<5>(window, numbers),
             _ => None,
         }?;
         // A length of 0x80 or more has a second byte and never matches, since `end` is below.
         if shift == 1 && usize::from(window[0]) != end - 1 {
             return None;
         }
-        let [a, b, c, d, e] = numbers;
-        let event = Event {
-            event_type,
-            seq_delta: 0,
-            numbers: [a, b, c, d, e, 0],
-        };
-        Some((event, end + shift))
+        Some((event_type, end + shift))
     }
 }
 
@@ -195,16 +183,19 @@ mod tests {
                     assert_eq!(record.bytes().len(), length);
                     assert!(record.numbers().iter().all(|number| *number == value));
                     let event = Event::of_record(&record, version).unwrap();
-                    assert_eq!(event.time_delta(), value);
-                    let has_stack = spec.has_stack();
-                    assert_eq!(event.stack(), if has_stack { value } else { 0 });
+                    assert_eq!(event.numbers[0], value);
+                    let stack = event.event_type.stack_at();
+                    assert_eq!(stack.is_some(), spec.has_stack());
+                    assert!(stack.is_none_or(|at| event.numbers[at] == value));
                     for cut in 0..length {
                         let error = decode_record(&bytes[..cut], version).unwrap_err();
                         assert_eq!(error, crate::v1::RecordError::Truncated);
                     }
                     bytes.extend([0xff; 2 * DECODE_WINDOW]);
-                    if let Some(decoded) = layouts.decode(&bytes) {
-                        assert_eq!(decoded, (event, length), "{}", spec.name);
+                    let mut numbers = [0; MAX_NUMBERS];
+                    if let Some(decoded) = layouts.decode(&bytes, &mut numbers) {
+                        assert_eq!(decoded, (event.event_type, length), "{}", spec.name);
+                        assert_eq!(numbers, event.numbers, "{}", spec.name);
                         fast += 1;
                     }
                 }

@@ -59,10 +59,38 @@ pub(super) enum Kept {
     },
 }
 
+/// An event of the public model.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Converted {
+    pub(super) record: Record,
+    pub(super) kept: Kept,
+}
+
+impl Converted {
+    pub(super) fn plain(record: Record) -> Self {
+        Self {
+            record,
+            kept: Kept::Nothing,
+        }
+    }
+
+    /// A sync.
+    pub(super) fn sync(number: u64, time: i64, begins_generation: bool) -> Self {
+        Self::plain(Record {
+            goroutine: NONE,
+            time,
+            thread: NONE,
+            proc: NONE,
+            args: [number, u64::from(begins_generation), 0, 0],
+            resource: NONE,
+            what: What::Sync,
+        })
+    }
+}
+
 /// Converts the events of a trace, one after the other.
 pub(super) struct Converter {
     pub(super) generation: Arc<GenerationData>,
-    replay: Replay,
     /// By the proc's place in the index.
     procs: Vec<ProcOut>,
     /// Whether the events tell what exists when tracing starts.
@@ -76,7 +104,7 @@ pub(super) struct Converter {
     stw_reason: u64,
     system_calls: u64,
     /// What follows the last record.
-    extra: VecDeque<(Record, Kept)>,
+    extra: VecDeque<Converted>,
     first_time: Option<i64>,
     nanos_per_tick: f64,
     is_salvaging: bool,
@@ -107,7 +135,6 @@ impl Converter {
                 threads: order.threads.len(),
                 experimental: Vec::new(),
             }),
-            replay: Replay::new(trace, order),
             procs: trace.procs.iter().map(proc).collect(),
             starting: true,
             unmentioned: BTreeSet::new(),
@@ -132,24 +159,27 @@ impl Converter {
         self.salvage.as_ref().map(|salvage| salvage.losses.report())
     }
 
-    /// The next event; its time is not yet made to increase.
+    /// Makes `out` the next event; its time is not yet made to increase. False at the end.
     #[inline]
     pub(super) fn next(
         &mut self,
+        replay: &mut Replay,
         trace: &Trace,
         order: &Order,
-    ) -> Result<Option<(Record, Kept)>, Error> {
+        out: &mut Converted,
+    ) -> Result<bool, Error> {
         loop {
             if let Some(extra) = self.extra.pop_front() {
-                return Ok(Some(extra));
+                *out = extra;
+                return Ok(true);
             }
-            let Some(placed) = self.replay.next(trace, order) else {
-                return Ok(None);
+            let Some(placed) = replay.next(trace, order) else {
+                return Ok(false);
             };
-            if self.salvage.is_some() {
-                self.convert_salvaging(&placed, trace, order);
-            } else if let Some(converted) = self.convert(&placed, trace, order)? {
-                return Ok(Some(converted));
+            if self.is_salvaging {
+                self.convert_salvaging(placed, trace, order);
+            } else if self.convert(placed, trace, order, out)? {
+                return Ok(true);
             }
         }
     }
@@ -168,19 +198,20 @@ impl Converter {
         }
     }
 
-    /// Converts an event. Some become nothing, some leave more in [`Self::extra`].
+    /// Makes `out` of an event. False if nothing becomes of it; some leave more in [`Self::extra`].
     #[inline]
     fn convert(
         &mut self,
         placed: &Placed,
         trace: &Trace,
         order: &Order,
-    ) -> Result<Option<(Record, Kept)>, Error> {
+        out: &mut Converted,
+    ) -> Result<bool, Error> {
         let event = &placed.event;
-        let [a, mut b, c, ..] = event.args;
+        let (a, mut b, c) = (event.arg::<0>(), event.arg::<1>(), event.arg::<2>());
         // 1. When and where.
         let time = self.nanos(event.time);
-        let stack = match u64::from(event.stack) {
+        let stack = match event.stack() {
             stack if trace.tables.stacks.contains(stack) => stack,
             _ => 0,
         };
@@ -190,19 +221,17 @@ impl Converter {
             Some(own) => (own.id == proc, own.thread),
             None => (false, None),
         };
-        let mut record = Record {
-            goroutine: some_or_none(event.goroutine),
-            time,
-            thread: match thread {
-                Some(thread) if on_own_proc && proc != NO_PROC => thread,
-                _ => NONE,
-            },
-            proc: wire_proc(proc),
-            args: [0; 4],
-            resource: NONE,
-            what: What::Sync,
+        // Each field is written where it stays; see [`Event::BLANK`] for why.
+        let Converted { record, kept } = out;
+        record.goroutine = some_or_none(event.goroutine);
+        record.time = time;
+        record.thread = match thread {
+            Some(thread) if on_own_proc && proc != NO_PROC => thread,
+            _ => NONE,
         };
-        let mut kept = Kept::Nothing;
+        record.proc = wire_proc(proc);
+        record.resource = NONE;
+        *kept = Kept::Nothing;
         let text = |own: OwnString| trace.own_strings + own as u64;
 
         // 2. What.
@@ -220,9 +249,8 @@ impl Converter {
                 let args = status(a, GoStatus::Running);
                 go(Out::GoStatus, a, Undetermined, Running, args);
             }
-            In::GoStart | In::GoStartLocal => {
-                go(Out::GoStart, a, Runnable, Running, [a, b, 0, 0]);
-            }
+            In::GoStart => go(Out::GoStart, a, Runnable, Running, [a, b, 0, 0]),
+            In::GoStartLocal => go(Out::GoStart, a, Runnable, Running, [a, 0, 0, 0]),
             In::GoStartLabel => {
                 go(Out::GoStart, a, Runnable, Running, [a, b, 0, 0]);
                 // As in Go: thread 0 on a proc that was never started.
@@ -232,9 +260,9 @@ impl Converter {
                     what: What::Plain(Out::GoLabel),
                     resource: NONE,
                     args: [c, 0, 0, 0],
-                    ..record
+                    ..*record
                 };
-                self.extra.push_back((label, Kept::Nothing));
+                self.extra.push_back(Converted::plain(label));
             }
             In::GoEnd => go(Out::GoDestroy, running, Running, NotExist, [0; 4]),
             In::GoSched | In::GoPreempt => {
@@ -261,12 +289,11 @@ impl Converter {
                 let args = [text(block_reason(event.event_type)), stack, 0, 0];
                 go(Out::GoBlock, running, Running, Waiting, args);
             }
-            In::GoUnblock | In::GoUnblockLocal => {
-                go(Out::GoUnblock, a, Waiting, Runnable, [a, b, stack, 0]);
-            }
+            In::GoUnblock => go(Out::GoUnblock, a, Waiting, Runnable, [a, b, stack, 0]),
+            In::GoUnblockLocal => go(Out::GoUnblock, a, Waiting, Runnable, [a, 0, stack, 0]),
             In::GoCreate if self.starting => {
                 self.unmentioned.insert(a);
-                return Ok(None);
+                return Ok(false);
             }
             In::GoCreate => {
                 if trace.version() == Version::Go105 {
@@ -299,15 +326,15 @@ impl Converter {
                         time: time.wrapping_add(1),
                         what: What::Goroutine(Out::GoSyscallEnd, Syscall, Running),
                         args: [0; 4],
-                        ..record
+                        ..*record
                     };
-                    self.extra.push_back((end, Kept::Nothing));
+                    self.extra.push_back(Converted::plain(end));
                 }
             }
             // Told when the call began.
-            In::GoSysBlock => return Ok(None),
+            In::GoSysBlock => return Ok(false),
             // It has done its work when wakeups in vain were left out.
-            In::FutileWakeup if trace.version() < Version::Go111 => return Ok(None),
+            In::FutileWakeup if trace.version() < Version::Go111 => return Ok(false),
             In::GoSysExit | In::GoSysExitLocal => {
                 go(Out::GoSyscallEndBlocked, running, Syscall, Runnable, [0; 4]);
             }
@@ -338,7 +365,7 @@ impl Converter {
             In::Gomaxprocs if self.starting => {
                 self.starting = false;
                 self.tell_unmentioned(time);
-                return Ok(None);
+                return Ok(false);
             }
             In::CPUSample => {
                 record.what = What::CpuSample;
@@ -352,7 +379,7 @@ impl Converter {
             }
             In::STWDone => {
                 record.what = What::Kept(Out::STWEnd);
-                kept = Kept::String(self.stw_reason);
+                *kept = Kept::String(self.stw_reason);
             }
             In::UserTaskCreate => {
                 self.check_string(c, event, trace)?;
@@ -365,7 +392,7 @@ impl Converter {
                 let (name, parent) = self.tasks.remove(&a).unwrap_or((0, TaskId::NONE.0));
                 record.what = What::Kept(Out::UserTaskEnd);
                 record.args = [a, stack, parent, 0];
-                kept = Kept::String(name);
+                *kept = Kept::String(name);
             }
             In::UserRegion => {
                 self.check_string(c, event, trace)?;
@@ -379,7 +406,7 @@ impl Converter {
                 self.check_string(b, event, trace)?;
                 record.what = What::Kept(Out::UserLog);
                 record.args = [a, b, 0, stack];
-                kept = message(event, trace);
+                *kept = message(event, trace);
             }
             other => {
                 let (out, args) = plain(other, event, stack)
@@ -388,7 +415,7 @@ impl Converter {
                 record.args = args;
             }
         }
-        Ok(Some((record, kept)))
+        Ok(true)
     }
 
     /// The proc that an event is said to have happened on.
@@ -399,7 +426,7 @@ impl Converter {
             In::GoUnblock | In::GoUnblockLocal => {
                 let by_timer = trace.is_by_timer(event);
                 let from_network =
-                    !self.on_network.is_empty() && self.on_network.remove(&event.args[0]);
+                    !self.on_network.is_empty() && self.on_network.remove(&event.arg::<0>());
                 // Go 1.27 and Go 1.21, which reads the older traces, differ here.
                 if from_network && !(by_timer && trace.version() < Version::Go111) {
                     return made_up::NETPOLL;
@@ -410,7 +437,7 @@ impl Converter {
             }
             In::GoSysExit | In::GoSysExitLocal => return made_up::SYSCALL,
             In::GCStart => return made_up::COLLECTOR,
-            In::CPUSample => return event.args[0] as i32,
+            In::CPUSample => return event.arg::<1>() as i32,
             _ => {}
         }
         self.procs.get(placed.proc).map_or(NO_PROC, |proc| proc.id)
@@ -430,7 +457,7 @@ impl Converter {
                 resource: id,
                 what: What::Goroutine(Out::GoStatus, GoState::Undetermined, GoState::Runnable),
             };
-            (record, Kept::Nothing)
+            Converted::plain(record)
         }));
     }
 
@@ -464,7 +491,7 @@ pub(super) fn start_stack(pc: u64) -> u64 {
 
 /// Events that differ in their numbers only.
 fn plain(event_type: In, event: &Event, stack: u64) -> Option<(Out, [u64; 4])> {
-    let [a, b, ..] = event.args;
+    let (a, b) = (event.arg::<0>(), event.arg::<1>());
     Some(match event_type {
         In::Gomaxprocs => (Out::ProcsChange, [a, stack, 0, 0]),
         In::GCStart => (Out::GCBegin, [a, stack, 0, 0]),

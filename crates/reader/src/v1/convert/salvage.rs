@@ -12,7 +12,7 @@ use super::{
         repair::{Assumption, Repairer},
         replay::Placed,
     },
-    Converter, Kept, wire_proc,
+    Converted, Converter, wire_proc,
 };
 use crate::{
     record::{NONE, Record, What},
@@ -43,15 +43,17 @@ impl Salvage {
 /// before it.
 fn chain_states(
     states: &mut HashMap<u64, GoState>,
-    mut record: Record,
-    kept: Kept,
-    out: &mut VecDeque<(Record, Kept)>,
+    mut converted: Converted,
+    is_sound: bool,
+    out: &mut VecDeque<Converted>,
 ) {
+    let record = &mut converted.record;
     if let What::Goroutine(event_type, from, to) = record.what {
         let told = states.insert(record.resource, to);
         let known = told.unwrap_or(GoState::Undetermined);
         let begins = from == GoState::NotExist && matches!(known, GoState::Undetermined);
         match event_type {
+            _ if is_sound => {}
             Out::GoStatus if known == to => return,
             Out::GoStatus => record.what = What::Goroutine(event_type, known, to),
             _ if known == from || begins => {}
@@ -65,13 +67,13 @@ fn chain_states(
                 let before = Record {
                     args: [record.resource, NONE, status.to_wire(), 0],
                     what: What::Goroutine(Out::GoStatus, known, from),
-                    ..record
+                    ..*record
                 };
-                out.push_back((before, Kept::Nothing));
+                out.push_back(Converted::plain(before));
             }
         }
     }
-    out.push_back((record, kept));
+    out.push_back(converted);
 }
 
 impl Converter {
@@ -109,27 +111,30 @@ impl Converter {
                 resource,
                 what,
             };
-            self.extra.push_back((record, Kept::Nothing));
+            self.extra.push_back(Converted::plain(record));
         }
         // 2. The event, before what it leaves itself.
         let at = self.extra.len();
         if is_kept {
-            match self.convert(placed, trace, order) {
-                Ok(converted) => {
-                    if let Some(converted) = converted {
+            let mut converted = Converted::sync(0, 0, false);
+            match self.convert(placed, trace, order, &mut converted) {
+                Ok(is_some) => {
+                    if is_some {
                         self.extra.insert(at, converted);
-                    }
-                    if self.names_missing(placed, trace) {
-                        losses.miss();
+                        if self.names_missing(placed, trace) {
+                            losses.miss();
+                        }
                     }
                 }
                 Err(error) => losses.drop_event(|| error),
             }
         }
-        // 3. Each state follows from the one before.
+        // 3. Each state follows from the one before. What strict reading takes stays as it is, though
+        //    Go's conversion has its gaps.
+        let is_sound = losses.is_clean();
         let mut chained = VecDeque::new();
-        for (record, kept) in self.extra.drain(..) {
-            chain_states(states, record, kept, &mut chained);
+        for converted in self.extra.drain(..) {
+            chain_states(states, converted, is_sound, &mut chained);
         }
         self.extra = chained;
         self.salvage = Some(salvage);
@@ -138,7 +143,7 @@ impl Converter {
     /// Whether an event names a string or a stack that is not there.
     fn names_missing(&self, placed: &Placed, trace: &Trace) -> bool {
         let event = &placed.event;
-        let [_, b, c, ..] = event.args;
+        let (b, c) = (event.arg::<1>(), event.arg::<2>());
         let tables = &trace.tables;
         !match event.event_type {
             In::GoCreate if trace.version() == Version::Go105 => true,

@@ -33,10 +33,7 @@ use super::{
     lane::{Event, Lane},
     losses::Losses,
 };
-use crate::{
-    error::Error,
-    limits::{FREE_TRIES, TRIES_PER_EVENT},
-};
+use crate::error::Error;
 
 /// In which order the events come.
 #[derive(Debug, Default)]
@@ -96,7 +93,9 @@ impl BitSet {
 /// A proc while it is merged with the others.
 struct Source {
     lane: Lane,
-    head: Option<Event>,
+    /// The next event, if there is one.
+    head: Event,
+    has_head: bool,
     /// The next proc that waits for the same goroutine.
     next_waiter: u32,
 }
@@ -118,6 +117,12 @@ pub(super) struct Merge<'t> {
     is_numbered: bool,
     disorder: Option<Error>,
     tries: u64,
+    /// The goroutine whose state the event at hand contradicts.
+    conflict: Option<u64>,
+    /// In salvage mode: what events need is not looked at any more, only their times.
+    gave_up: bool,
+    /// The proc whose event is taken.
+    at_hand: Option<u32>,
     /// In salvage mode.
     losses: Option<&'t mut Losses>,
 }
@@ -126,14 +131,16 @@ impl<'t> Merge<'t> {
     pub(super) fn new(trace: &'t Trace, losses: Option<&'t mut Losses>) -> Self {
         let source = |proc: &super::index::Proc| Source {
             lane: Lane::new(proc.batches.clone()),
-            head: None,
+            head: Event::BLANK,
+            has_head: false,
             next_waiter: NOBODY,
         };
         let mut sources: Vec<_> = trace.procs.iter().map(source).collect();
         // CPU samples are the last proc, so to speak.
         sources.push(Source {
             lane: Lane::new(0..0),
-            head: None,
+            head: Event::BLANK,
+            has_head: false,
             next_waiter: NOBODY,
         });
         let checker = Checker::new(trace.layouts.version(), sources.len());
@@ -151,6 +158,9 @@ impl<'t> Merge<'t> {
             is_numbered: trace.version() == Version::Go105,
             disorder: None,
             tries: 0,
+            conflict: None,
+            gave_up: false,
+            at_hand: None,
             losses,
         }
     }
@@ -191,7 +201,9 @@ impl<'t> Merge<'t> {
                     None => break,
                 },
             };
+            self.at_hand = Some(proc);
             self.take(proc)?;
+            self.at_hand = None;
             at_hand = self.advance(proc).map(|time| (time, proc));
         }
         self.end_run();
@@ -209,15 +221,18 @@ impl<'t> Merge<'t> {
     #[inline(always)]
     fn advance(&mut self, proc: u32) -> Option<i64> {
         let source = &mut self.sources[proc as usize];
-        source.head = source.lane.next(self.trace);
-        let Some(event) = &source.head else {
+        source.has_head = source.lane.next(self.trace, &mut source.head);
+        if !source.has_head {
             return self.advance_samples(proc);
-        };
+        }
+        let event = &source.head;
         if self.is_numbered {
             return Some(event.seq);
         }
         let time = event.time;
-        if let Some(transition) = Transition::of(event) {
+        if !self.gave_up
+            && let Some(transition) = Transition::of(event)
+        {
             let slot = self.goroutines.slot(transition.goroutine);
             let g = &mut self.goroutines[slot];
             if !transition.can_happen(g) {
@@ -234,45 +249,37 @@ impl<'t> Merge<'t> {
             return None;
         }
         let sample = self.samples.next()?;
-        self.sources[proc as usize].head = Some(Event {
-            time: sample.time,
-            goroutine: sample.goroutine,
-            seq: 0,
-            event_type: EventType::CPUSample,
-            args: [0; 5],
-            stack: sample.stack,
-            at: 0,
-        });
+        let source = &mut self.sources[proc as usize];
+        source.has_head = true;
+        source.head = sample.event();
         Some(sample.time)
     }
 
     /// Makes a proc's event the next one of the order.
     #[inline(always)]
     fn take(&mut self, proc: u32) -> Result<(), Error> {
-        let Some(event) = self.sources[proc as usize].head else {
-            return Ok(());
-        };
-        // 1. Time.
-        if event.time < self.last_time && !self.is_numbered {
-            self.note_disorder(&event);
-        }
-        self.last_time = event.time;
+        // The event stays where it was decoded.
+        let event = &self.sources[proc as usize].head;
+        let (event_type, time) = (event.event_type, event.time);
+        let mut is_cold = false;
 
-        // 2. What happened to its goroutine last.
+        // 1. What happened to its goroutine last.
         let mut own = None;
         if event.goroutine != 0 {
             let slot = self.goroutines.slot(event.goroutine);
             own = Some(slot);
             if let Some(call) = self.goroutines[slot].syscall.take()
-                && event.event_type == EventType::GoSysBlock
+                && event_type == EventType::GoSysBlock
             {
                 self.order.blocked.insert(call);
             }
         }
 
-        // 3. Its transition.
+        // 2. Its transition.
+        let mut woken = None;
         if !self.is_numbered
-            && let Some(transition) = Transition::of(&event)
+            && !self.gave_up
+            && let Some(transition) = Transition::of(event)
         {
             let slot = match own {
                 Some(slot) if transition.goroutine == event.goroutine => slot,
@@ -280,17 +287,17 @@ impl<'t> Merge<'t> {
             };
             let g = &mut self.goroutines[slot];
             if !transition.can_happen(g) {
-                self.conflict(&event, transition.goroutine)?;
+                is_cold = true;
+                self.conflict = Some(transition.goroutine);
             }
-            let g = &mut self.goroutines[slot];
             transition.happen(g);
             if g.waiter != NOBODY {
-                self.wake(slot)?;
+                woken = Some(slot);
             }
         }
 
-        // 4. System calls, threads, and whether it makes sense.
-        match event.event_type {
+        // 3. System calls, threads, and whether it makes sense.
+        match event_type {
             EventType::GoSysCall => {
                 if let Some(slot) = own {
                     self.goroutines[slot].syscall = Some(self.system_calls);
@@ -299,32 +306,32 @@ impl<'t> Merge<'t> {
             }
             EventType::GoSysBlock | EventType::GoInSyscall => {
                 if let Some(slot) = own {
-                    self.goroutines[slot].blocked_at = event.time;
+                    self.goroutines[slot].blocked_at = time;
                     self.goroutines[slot].in_syscall = true;
                 }
             }
-            EventType::GoSysExit if self.is_numbered => self.order.exits.push(Exit {
-                key: event.args[1] as i64,
-                time: match event.args[2] as i64 {
-                    0 => event.time,
-                    time => time,
-                },
-                index: self.order.events,
-                goroutine: event.goroutine,
-                at: event.at,
-            }),
-            EventType::GoSysExit => self.exit(&event)?,
-            EventType::FutileWakeup => {
-                self.order.has_futile = self.trace.version() < Version::Go111;
-            }
             EventType::ProcStart => {
-                self.order.threads.insert(event.args[0]);
+                self.order.threads.insert(event.arg::<0>());
             }
+            EventType::GoSysExit | EventType::FutileWakeup => is_cold = true,
             _ => {}
         }
         if !self.order.is_doubtful && !self.is_numbered {
-            self.check(proc, &event);
+            let by_timer = self.trace.is_by_timer(event);
+            let checked = self
+                .checker
+                .check(proc as usize, event, by_timer, &mut self.goroutines);
+            self.order.is_doubtful |= checked.is_err();
         }
+
+        // 4. What is not common.
+        if is_cold || time < self.last_time {
+            let event = *event;
+            self.take_uncommon(&event, woken)?;
+        } else if let Some(slot) = woken {
+            self.wake(slot)?;
+        }
+        self.last_time = time;
 
         // 5. Its place.
         if self.run.0 == proc {
@@ -337,11 +344,43 @@ impl<'t> Merge<'t> {
         Ok(())
     }
 
+    /// What may have to be done about an event beyond what [`Self::take`] does.
+    #[cold]
+    fn take_uncommon(&mut self, event: &Event, woken: Option<Slot>) -> Result<(), Error> {
+        if event.time < self.last_time && !self.is_numbered {
+            self.note_disorder(event);
+        }
+        if let Some(conflict) = self.conflict.take() {
+            self.note_conflict(event, conflict)?;
+        }
+        if let Some(slot) = woken {
+            self.wake(slot)?;
+        }
+        match event.event_type {
+            EventType::GoSysExit if self.is_numbered => self.order.exits.push(Exit {
+                key: event.arg::<1>() as i64,
+                time: match event.arg::<2>() as i64 {
+                    0 => event.time,
+                    time => time,
+                },
+                index: self.order.events,
+                goroutine: event.goroutine,
+                at: event.at,
+            }),
+            EventType::GoSysExit => self.exit(event)?,
+            EventType::FutileWakeup => {
+                self.order.has_futile = self.trace.version() < Version::Go111;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
     /// Notes when a system call ended.
     fn exit(&mut self, event: &Event) -> Result<(), Error> {
         let slot = self.goroutines.slot(event.goroutine);
         let g = &mut self.goroutines[slot];
-        let time = event.args[2] as i64;
+        let time = event.arg::<2>() as i64;
         let in_syscall = std::mem::replace(&mut g.in_syscall, false);
         if time == 0 {
             return Ok(());
@@ -377,15 +416,6 @@ impl<'t> Merge<'t> {
         Ok(())
     }
 
-    #[inline(always)]
-    fn check(&mut self, proc: u32, event: &Event) {
-        let by_timer = self.trace.is_by_timer(event);
-        let checked = self
-            .checker
-            .check(proc as usize, event, by_timer, &mut self.goroutines);
-        self.order.is_doubtful |= checked.is_err();
-    }
-
     /// Looks again at the procs that wait for a goroutine which has changed.
     #[cold]
     fn wake(&mut self, slot: Slot) -> Result<(), Error> {
@@ -394,22 +424,18 @@ impl<'t> Merge<'t> {
             self.tries += 1;
             let source = &mut self.sources[proc as usize];
             let next = std::mem::replace(&mut source.next_waiter, NOBODY);
-            if let Some(event) = &source.head
-                && let Some(transition) = Transition::of(event)
-            {
+            let event = &source.head;
+            if let Some(transition) = Transition::of(event) {
                 let g = &mut self.goroutines[slot];
                 if transition.can_happen(g) {
                     self.ready.push(Reverse((event.time, proc)));
                 } else {
                     source.next_waiter = std::mem::replace(&mut g.waiter, proc);
                 }
-                if self.tries > FREE_TRIES + TRIES_PER_EVENT * self.order.events {
-                    return Err(Error::at(event.at as u64, V1Error::TooManyStalls));
-                }
             }
             proc = next;
         }
-        Ok(())
+        self.check_tries()
     }
 
     fn end_run(&mut self) {

@@ -30,7 +30,7 @@ impl Transition {
     #[inline(always)]
     pub(super) fn of(event: &Event) -> Option<Self> {
         use EventType as T;
-        let [id, seq, ..] = event.args;
+        let (id, seq) = (event.arg::<0>(), event.arg::<1>());
         let transition = |goroutine, (seq, status), (next_seq, next)| Self {
             goroutine,
             seq,

@@ -28,7 +28,7 @@ impl Merge<'_> {
 
     /// An event could come next when it was looked at, and cannot any more.
     #[cold]
-    pub(super) fn conflict(&mut self, event: &Event, goroutine: u64) -> Result<(), Error> {
+    pub(super) fn note_conflict(&mut self, event: &Event, goroutine: u64) -> Result<(), Error> {
         let error = V1Error::Conflict {
             event: event.event_type,
             goroutine: GoroutineId(goroutine),
@@ -48,10 +48,11 @@ impl Merge<'_> {
     #[cold]
     pub(super) fn find_stalled(&mut self) -> Option<u32> {
         self.tries += self.sources.len() as u64;
-        let stalled = self.sources.iter().zip(0..).filter_map(|(source, proc)| {
-            let event = source.head.as_ref()?;
-            Some((event.time, proc))
-        });
+        let stalled = self
+            .sources
+            .iter()
+            .zip(0..)
+            .filter_map(|(source, proc)| source.has_head.then_some((source.head.time, proc)));
         stalled.min().map(|(_, proc)| proc)
     }
 
@@ -67,15 +68,11 @@ impl Merge<'_> {
         self.order.is_doubtful = true;
         // 1. The goroutine's state.
         let source = &self.sources[proc as usize];
-        let Some((event, transition)) = source
-            .head
-            .as_ref()
-            .and_then(|event| Some((event, Transition::of(event)?)))
-        else {
+        let event = &source.head;
+        let Some(transition) = Transition::of(event) else {
             return Ok(());
         };
         let time = event.time;
-        let at = event.at as u64;
         let slot = self.goroutines.slot(transition.goroutine);
         let g = &mut self.goroutines[slot];
         g.status = transition.status;
@@ -101,10 +98,41 @@ impl Merge<'_> {
         }
         self.sources[proc as usize].next_waiter = NOBODY;
         self.ready.push(Reverse((time, proc)));
-        if self.tries > FREE_TRIES + TRIES_PER_EVENT * self.order.events {
-            return Err(Error::at(at, V1Error::TooManyStalls));
+        self.check_tries()
+    }
+
+    /// Ends a search for an order that takes too long. Salvage mode goes by time from there on.
+    #[cold]
+    pub(super) fn check_tries(&mut self) -> Result<(), Error> {
+        if self.tries <= FREE_TRIES + TRIES_PER_EVENT * self.order.events || self.gave_up {
+            return Ok(());
+        }
+        let error = self.stuck_at(V1Error::TooManyStalls);
+        let Some(losses) = &mut self.losses else {
+            return Err(error);
+        };
+        losses.assume(|| error);
+        self.gave_up = true;
+        self.order.is_doubtful = true;
+        // What is ready is so still; all others become so. The one at hand is looked at next.
+        let mut is_ready = vec![false; self.sources.len()];
+        for Reverse((_, proc)) in self.ready.iter() {
+            is_ready[*proc as usize] = true;
+        }
+        if let Some(at_hand) = self.at_hand {
+            is_ready[at_hand as usize] = true;
+        }
+        for (source, (proc, is_ready)) in self.sources.iter().zip((0..).zip(is_ready)) {
+            if source.has_head && !is_ready {
+                self.ready.push(Reverse((source.head.time, proc)));
+            }
         }
         Ok(())
+    }
+
+    fn stuck_at(&self, error: V1Error) -> Error {
+        let stalled = self.sources.iter().find(|source| source.has_head);
+        Error::at(stalled.map_or(0, |source| source.head.at as u64), error)
     }
 
     #[cold]
@@ -114,9 +142,10 @@ impl Merge<'_> {
         let mut place = 0;
         let mut stalled = Vec::new();
         for (proc, source) in self.sources.iter().enumerate() {
-            let Some(event) = &source.head else {
+            if !source.has_head {
                 continue;
-            };
+            }
+            let event = &source.head;
             if stalled.is_empty() {
                 place = event.at as u64;
             }
