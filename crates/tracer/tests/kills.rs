@@ -124,6 +124,8 @@ fn start(mode: &str, folder: &Path) -> Child {
 struct Found {
     serials: BTreeSet<u64>,
     losses: u64,
+    /// Events at which a stack has this test's own function.
+    named: u64,
 }
 
 /// Reads a trace, which MUST be valid.
@@ -134,6 +136,10 @@ fn read(trace: &[u8], context: &str) -> Found {
     loop {
         match reader.next_event() {
             Ok(Some(event)) => {
+                found.named += u64::from(event.stack().is_some_and(|stack| {
+                    let mut frames = stack.frames();
+                    frames.any(|frame| frame.function.to_string().contains("work::work"))
+                }));
                 if let EventKind::Log(log) = event.kind() {
                     let message = log.message.to_string();
                     match message.parse::<u64>() {
@@ -170,6 +176,7 @@ struct Sums {
     rebuilt: u64,
     recovered_events: u64,
     lost_generations: u64,
+    named_stacks: u64,
 }
 
 impl Sums {
@@ -183,6 +190,7 @@ impl Sums {
         self.rebuilt += report.rebuilt;
         self.recovered_events += report.recovered_events;
         self.lost_generations += report.missing;
+        self.named_stacks += found.named;
     }
 }
 
@@ -197,7 +205,9 @@ fn kill_many(mode: &str, default: u64, check: impl Fn(&Recovered, &Found) -> u64
     let mut sums = Sums::default();
     for kill in 0..kills {
         let mut child = start(mode, &folder.0);
-        thread::sleep(Duration::from_micros(rng.below(30_000)));
+        // The first generation takes longest, since it reads the program's debug information.
+        let most = if rng.one_in(4) { 700_000 } else { 30_000 };
+        thread::sleep(Duration::from_micros(rng.below(most)));
         child.kill().unwrap();
         child.wait().unwrap();
         let context = format!("{mode}, kill {kill}");
@@ -215,6 +225,7 @@ fn kill_many(mode: &str, default: u64, check: impl Fn(&Recovered, &Found) -> u64
     }
     eprintln!("{mode}: {sums:?}");
     assert!(sums.rebuilt >= kills / 2, "{sums:?}");
+    assert!(sums.named_stacks > sums.logs, "{sums:?}");
 }
 
 /// Serial numbers below the largest that are not there, from `from` on.
@@ -226,7 +237,7 @@ fn gaps(found: &Found, from: u64) -> u64 {
 
 #[test]
 fn a_killed_session_has_all_up_to_the_kill() {
-    kill_many("session", 60, |recovered, found| {
+    kill_many("session", 40, |recovered, found| {
         // A number is taken before its log is written: each thread may have one.
         let missing = gaps(found, 0);
         assert!(missing <= THREADS, "{missing} logs are missing");
@@ -237,7 +248,7 @@ fn a_killed_session_has_all_up_to_the_kill() {
 
 #[test]
 fn a_killed_recorder_has_the_last_moments() {
-    kill_many("flight", 25, |_, found| {
+    kill_many("flight", 15, |_, found| {
         let missing = gaps(found, found.serials.first().copied().unwrap_or(0));
         assert!(missing <= THREADS, "{missing} logs are missing");
         missing
@@ -246,7 +257,7 @@ fn a_killed_recorder_has_the_last_moments() {
 
 #[test]
 fn what_a_stuck_sink_has_not_taken_is_recovered() {
-    kill_many("stuck", 25, |_, found| {
+    kill_many("stuck", 15, |_, found| {
         // The oldest may have been dropped, and the trace says so; of the rest, all is there.
         let missing = gaps(found, found.serials.first().copied().unwrap_or(0));
         assert!(

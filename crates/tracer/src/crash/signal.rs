@@ -11,7 +11,7 @@ use std::{
     io,
     mem::MaybeUninit,
     ptr,
-    sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, Ordering},
+    sync::atomic::{AtomicI32, AtomicPtr, Ordering},
 };
 
 /// Numbers above this are no signals.
@@ -24,8 +24,8 @@ const PATIENCE_MS: libc::c_int = 2000;
 static WAKE: AtomicI32 = AtomicI32::new(-1);
 static DONE: AtomicI32 = AtomicI32::new(-1);
 
-/// A fatal signal has come. The thread that it came on goes first, others wait for the end.
-static FATAL: AtomicBool = AtomicBool::new(false);
+/// The thread that a fatal signal came on first, or 0. It goes first, others wait for the end.
+static FATAL: AtomicI32 = AtomicI32::new(0);
 
 /// What was done at a signal before us; null where we do nothing.
 static BEFORE: [AtomicPtr<libc::sigaction>; SIGNALS] =
@@ -181,13 +181,18 @@ extern "C" fn on_fatal(signal: libc::c_int, info: *mut libc::siginfo_t, _: *mut 
     let saved = errno();
     // 1. Have the trace brought to its end. A forked child has not the thread that could.
     if !super::is_foreign() {
-        if !FATAL.swap(true, Ordering::AcqRel) {
-            if wake(signal) {
-                wait_until_done();
+        // SAFETY: the call takes nothing, cannot fail, and is async-signal-safe.
+        let this = unsafe { libc::gettid() };
+        match FATAL.compare_exchange(0, this, Ordering::AcqRel, Ordering::Acquire) {
+            Ok(_) => {
+                if wake(signal) {
+                    wait_until_done();
+                }
             }
-        } else {
+            // What was done at the first signal before us ends the process with another.
+            Err(first) if first == this => {}
             // Somebody else is ending the process. Should that fail, this thread goes on.
-            sleep();
+            Err(_) => sleep(),
         }
     }
     // 2. Have done what would have been done without us: put it back, and let the signal come again.
