@@ -51,6 +51,7 @@ fn steps() -> Vec<(&'static str, Step)> {
         ),
         // The second of README's two commands, as a newcomer runs it.
         ("tests", cargo("test --workspace --no-fail-fast")),
+        ("models", cargo("xtask loom")),
         // The first one, on its embedded trace.
         (
             "command",

@@ -32,6 +32,11 @@ const TASKS: &[Task] = &[
         fuzz::run,
     ),
     (
+        "loom",
+        "every order of the steps of the tracer's lock-free parts",
+        loom,
+    ),
+    (
         "bench [--help]",
         "compare with Go's tools; a Markdown table",
         bench::run,
@@ -74,6 +79,17 @@ fn golden(args: &[String]) -> Outcome {
         .env("UPDATE_GOLDEN", "1")
         .run()?;
     Step::new("git").args(["status", "--short"]).run()
+}
+
+/// The models in `crates/tracer`: loom runs each through the orders in which its threads may take
+/// their steps.
+fn loom(args: &[String]) -> Outcome {
+    Step::new("cargo")
+        .args(["test", "--package", "exectrace", "--lib", "--release"])
+        .args(["--target-dir", "target/loom", "model"])
+        .args(args)
+        .env("RUSTFLAGS", "--cfg loom")
+        .run()
 }
 
 fn oracle(args: &[String]) -> Outcome {

@@ -18,7 +18,7 @@ use crate::{
     clock::{self, Snapshot},
     generation::{Closing, Consumer, LossCause, LostGeneration, close, discard},
     os,
-    raw::{collector, world},
+    raw::{collector, slots, world},
     stats::{COUNTERS, Stats, counted},
     thread_state::{self, CLOCKWORK},
     ticker,
@@ -194,6 +194,7 @@ impl Subscription {
             return Err(ControlError::AlreadyStarted);
         }
         clock::start();
+        slots::ensure_proc();
         AT_FORK.call_once(|| os::at_fork(in_forked_child));
         ticker::start().map_err(ControlError::Thread)?;
         control.has_session |= is_session;

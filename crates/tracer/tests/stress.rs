@@ -1,7 +1,7 @@
 //! Many threads, short generations, tracing that comes and goes: every event is in a trace or counted
 //! as dropped, and every trace is valid.
 //!
-//! `EXECTRACE_STRESS_SECONDS` is how long it goes on; 1 by default.
+//! `EXECTRACE_STRESS_SESSIONS` is how many traces are made; 15 by default.
 
 mod support;
 
@@ -13,7 +13,7 @@ use std::{
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use exectrace::{
@@ -23,7 +23,7 @@ use exectrace::{
 use exectrace_reader::{EventKind, Reader};
 use exectrace_testkit::Rng;
 use exectrace_wire::TaskId;
-use support::{alone, checked};
+use support::{alone, valid};
 
 /// Goroutines on their way between threads.
 #[derive(Default)]
@@ -235,9 +235,9 @@ fn check_serials(trace: &[u8]) -> u64 {
     count
 }
 
-fn seconds() -> u64 {
-    let seconds = env::var("EXECTRACE_STRESS_SECONDS");
-    seconds.ok().and_then(|s| s.parse().ok()).unwrap_or(1)
+fn sessions() -> u64 {
+    let sessions = env::var("EXECTRACE_STRESS_SESSIONS");
+    sessions.ok().and_then(|s| s.parse().ok()).unwrap_or(15)
 }
 
 /// Whatever happens to the control, the workers end.
@@ -289,9 +289,8 @@ fn sessions_come_and_go() {
     let before = exectrace::stats();
     let mut traces = Vec::new();
     let (born, _) = with_workers(64, || {
-        let end = Instant::now() + Duration::from_secs(seconds());
         let mut rng = Rng::new(1);
-        while Instant::now() < end {
+        for _ in 0..sessions() {
             let memory = Arc::new(Memory::new());
             let tracing = Subscription::session(memory.clone()).unwrap();
             thread::sleep(Duration::from_micros(rng.below(8000)));
@@ -305,7 +304,7 @@ fn sessions_come_and_go() {
     exectrace::configure(&Settings::default());
     let (mut events, mut logs) = (0, 0);
     for trace in &traces {
-        events += checked(trace).len();
+        events += valid(trace);
         logs += check_serials(trace);
     }
     let after = exectrace::stats();
@@ -317,7 +316,7 @@ fn sessions_come_and_go() {
         traces.len(),
         after.generations - before.generations
     );
-    assert!(traces.len() > 10 && logs > 0, "{summary}");
+    assert!(logs > 0, "{summary}");
 }
 
 /// One session around everything: all logs are in the trace.
@@ -329,12 +328,12 @@ fn nothing_is_missing() {
     exectrace::configure(&settings);
     let memory = Arc::new(Memory::new());
     let tracing = Subscription::session(memory.clone()).unwrap();
-    let (_, logged) = with_workers(16, || thread::sleep(Duration::from_secs(seconds()) / 4));
+    let (_, logged) = with_workers(16, || thread::sleep(Duration::from_millis(8 * sessions())));
     tracing.end().unwrap();
     exectrace::configure(&Settings::default());
     assert_eq!(memory.lost(), []);
     let trace = memory.trace();
-    checked(&trace);
+    valid(&trace);
     let all = serials(&trace);
     for (thread, serials) in &all {
         let expected: Vec<u64> = (0..serials.len() as u64).collect();

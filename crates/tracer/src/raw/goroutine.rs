@@ -243,11 +243,13 @@ impl Running {
     }
 
     /// Reports how many bytes the heap has, live or not yet swept.
+    #[inline]
     pub fn heap_alloc(&self, bytes: u64) {
         proc::heap_alloc(bytes);
     }
 
     /// Reports the size that the collector aims at; 0 when it is disabled.
+    #[inline]
     pub fn heap_goal(&self, bytes: u64) {
         proc::heap_goal(bytes);
     }

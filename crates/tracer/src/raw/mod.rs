@@ -122,6 +122,17 @@ fn id_of(slot: &Slot) -> GoroutineId {
 /// The format lets only the running goroutine end. So it runs for an instant, on this thread: on its
 /// proc if it has one, in the place of its own goroutine if it runs one.
 fn end_elsewhere(slot: &'static Slot) {
+    // Taken before the section (invariant 5 of the write sections): its last thread may have given it
+    // up in a phase later than one that we would be in already.
+    let is_bare = Writer::new().is_some_and(|mut writer| writer.own().proc.is_none());
+    let borrowed = is_bare.then(slots::take_proc);
+    end_with(slot, borrowed);
+    if let Some(proc) = borrowed {
+        slots::free_proc(proc);
+    }
+}
+
+fn end_with(slot: &'static Slot, borrowed: Option<&'static Slot>) {
     let Some(mut writer) = Writer::new() else {
         return;
     };
@@ -130,9 +141,9 @@ fn end_elsewhere(slot: &'static Slot) {
     }
     let phase = writer.phase();
     let own = writer.own();
-    let (proc, displaced, running) = (own.proc, own.goroutine, own.running);
+    let (displaced, running) = (own.goroutine, own.running);
     if displaced.is_some() && !running {
-        // In a system call it cannot run anything else.
+        // In a system call it can run nothing else.
         COUNTERS.abandoned_goroutines.add(1);
         slots::free(writer.own(), slot, phase);
         return;
@@ -140,7 +151,6 @@ fn end_elsewhere(slot: &'static Slot) {
     writer.claim_context();
 
     // 1. A proc, and no goroutine on it.
-    let borrowed = proc.is_none().then(slots::take_proc);
     if let Some(proc) = borrowed {
         writer.claim_proc(proc);
         writer.event(EventType::ProcStart, [proc.id(), proc.next_sequence(phase)]);
@@ -168,8 +178,7 @@ fn end_elsewhere(slot: &'static Slot) {
         let thread = writer.own().thread;
         displaced.set(displaced.word().on(State::Running, thread));
     }
-    if let Some(proc) = borrowed {
+    if borrowed.is_some() {
         writer.event(EventType::ProcStop, []);
-        slots::free_proc(proc);
     }
 }

@@ -193,11 +193,13 @@ impl RunningProc {
     }
 
     /// Reports how many bytes the heap has, live or not yet swept.
+    #[inline]
     pub fn heap_alloc(&self, bytes: u64) {
         metric(EventType::HeapAlloc, bytes);
     }
 
     /// Reports the size that the collector aims at; 0 when it is disabled.
+    #[inline]
     pub fn heap_goal(&self, bytes: u64) {
         metric(EventType::HeapGoal, bytes);
     }
@@ -227,9 +229,15 @@ pub(super) fn run(writer: &mut Writer, goroutine: &'static Slot) {
     goroutine.set(word.on(State::Running, own.thread));
 }
 
+#[inline(always)]
 fn metric(event: EventType, value: u64) {
-    if crate::is_enabled()
-        && let Some(mut writer) = Writer::new()
+    if crate::is_enabled() {
+        enabled_metric(event, value);
+    }
+}
+
+fn enabled_metric(event: EventType, value: u64) {
+    if let Some(mut writer) = Writer::new()
         && writer.own().proc.is_some()
     {
         writer.claim_context();
@@ -257,10 +265,12 @@ impl Drop for RunningProc {
     }
 }
 
+#[inline(always)]
 pub(super) fn heap_alloc(bytes: u64) {
     metric(EventType::HeapAlloc, bytes);
 }
 
+#[inline(always)]
 pub(super) fn heap_goal(bytes: u64) {
     metric(EventType::HeapGoal, bytes);
 }

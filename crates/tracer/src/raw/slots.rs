@@ -121,6 +121,15 @@ pub(crate) fn take_proc() -> &'static Slot {
     unused.unwrap_or_else(new_proc)
 }
 
+/// Makes a proc unless there is one, so that every generation has an event: a reader takes as its first
+/// generation the first one that has any, a validator the first one.
+pub(crate) fn ensure_proc() {
+    let is_first = procs().all.is_empty();
+    if is_first {
+        free_proc(new_proc());
+    }
+}
+
 /// A proc that nobody has had.
 pub(crate) fn new_proc() -> &'static Slot {
     let mut procs = procs();

@@ -52,6 +52,20 @@ pub(crate) fn checked(trace: &[u8]) -> Vec<String> {
     events
 }
 
+/// Reads a trace to its end, with every rule of the validator, and returns how many events it has.
+pub(crate) fn valid(trace: &[u8]) -> usize {
+    let mut reader = Reader::new(trace).unwrap();
+    let mut validator = Validator::new(reader.version());
+    let mut events = 0;
+    while let Some(event) = reader.next_event().unwrap() {
+        validator.check(&event);
+        events += 1;
+    }
+    let report = validator.finish();
+    assert!(report.worst() < Some(Severity::Strict), "{report}");
+    events
+}
+
 fn tail(events: &[String]) -> String {
     events[events.len().saturating_sub(30)..].concat()
 }
