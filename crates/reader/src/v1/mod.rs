@@ -321,3 +321,6 @@ impl std::fmt::Debug for V1Reader<'_> {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -530,3 +530,25 @@ fn some_or_none(goroutine: u64) -> u64 {
 fn wire_proc(id: i32) -> u64 {
     i64::from(id) as u64
 }
+
+#[cfg(test)]
+impl Converter {
+    /// When and where an event happened: nanoseconds, proc, goroutine.
+    pub(super) fn listed(
+        &mut self,
+        placed: &Placed,
+        trace: &Trace,
+        order: &Order,
+    ) -> (i64, i32, u64) {
+        let nanos = self.nanos(placed.event.time);
+        let mut converted = Converted::sync(0, 0, false);
+        // An event that becomes nothing has a proc all the same.
+        let is_some = self.convert(placed, trace, order, &mut converted);
+        let proc = match is_some {
+            Ok(true) => converted.record.proc as i64 as i32,
+            _ => self.procs.get(placed.proc).map_or(NO_PROC, |proc| proc.id),
+        };
+        self.extra.clear();
+        (nanos, proc, placed.event.goroutine)
+    }
+}
