@@ -41,7 +41,7 @@ impl Measure {
         Self::of_state(interval.state, interval.reason)
     }
 
-    fn of_state(state: State, reason: StringIx) -> Self {
+    pub(crate) fn of_state(state: State, reason: StringIx) -> Self {
         match state {
             State::Running => Self::Execution,
             State::Runnable => Self::SchedulerWait,
@@ -81,13 +81,13 @@ pub struct Spells {
 }
 
 impl Spells {
-    fn add(&mut self, nanos: u64) {
+    pub(crate) fn add(&mut self, nanos: u64) {
         self.count += 1;
         self.nanos = self.nanos.saturating_add(nanos);
         self.longest = self.longest.max(nanos);
     }
 
-    fn add_all(&mut self, other: Self) {
+    pub(crate) fn add_all(&mut self, other: Self) {
         self.count += other.count;
         self.nanos = self.nanos.saturating_add(other.nanos);
         self.longest = self.longest.max(other.longest);
@@ -333,7 +333,7 @@ fn owner(store: &Store, range: RangeIx) -> Option<GoroutineIx> {
 }
 
 /// The spells of a key in a short list.
-fn spells_of<K: PartialEq + Copy>(list: &mut Vec<(K, Spells)>, key: K) -> &mut Spells {
+pub(crate) fn spells_of<K: PartialEq + Copy>(list: &mut Vec<(K, Spells)>, key: K) -> &mut Spells {
     let at = match list.iter().position(|(other, _)| *other == key) {
         Some(at) => at,
         None => {

@@ -17,12 +17,14 @@ mod ids;
 mod index;
 mod pprof;
 mod profile;
+mod regions;
 mod sched;
 mod selection;
 mod span;
 mod state;
 mod store;
 mod symbols;
+mod tasks;
 
 pub use blocking::{Blocking, Wake, Waker, blocking, wakes};
 pub use distribution::Distribution;
@@ -35,6 +37,7 @@ pub use ids::{
 };
 pub use pprof::{reason_name, to_pprof};
 pub use profile::{Profile, ProfileKind, ProfileLabels, ProfileOptions, ProfileSample, Reason};
+pub use regions::{RegionGroup, RegionStats, call_site, region_groups, regions, seen_of};
 pub use sched::{Latencies, Origin, ProcStats, Wait, latencies, procs};
 pub use selection::{FunctionPattern, Selection};
 pub use span::{Seen, Span};
@@ -44,3 +47,4 @@ pub use store::{
     RangeKind, Region, Sample, Scope, Store, StoreError, Sync, Task,
 };
 pub use symbols::{FrameRow, Symbols};
+pub use tasks::{TaskAnalysis, TaskEvent, TaskGroup, TaskStats, task_groups};

@@ -13,10 +13,10 @@ use std::{
 };
 
 use exectrace_analysis::{
-    GoroutineAnalysis, GoroutineIx, GoroutineStats, Interval, Measure, RangeKind, Selection, State,
-    Store,
+    GoroutineAnalysis, GoroutineIx, GoroutineStats, Interval, Measure, RangeKind, RegionStats,
+    Selection, State, Store, TaskAnalysis, TaskStats, regions,
 };
-use exectrace_reader::GoroutineId;
+use exectrace_reader::{GoroutineId, Time};
 use exectrace_wire::{Family, parse_header};
 use serde_json::Value;
 use support::syscalls::{self, Rules, Times};
@@ -39,6 +39,9 @@ struct Case<'a> {
     store: &'a Store,
     by_our_rules: HashMap<GoroutineId, Times>,
     by_their_rules: HashMap<GoroutineId, Times>,
+    regions: Vec<RegionStats>,
+    regions_compared: usize,
+    tasks_compared: usize,
     found: &'a mut Found,
 }
 
@@ -65,7 +68,9 @@ impl Case<'_> {
         let their_ids: BTreeSet<u64> = theirs.iter().map(|g| g["id"].as_u64().unwrap()).collect();
         let our_ids: BTreeSet<u64> = by_id.keys().copied().collect();
         assert_eq!(our_ids, their_ids, "{}", self.name);
-        // 2. Their times.
+        // 2. Tasks.
+        self.check_tasks(summary, &by_id);
+        // 3. Their times.
         for theirs in theirs {
             let goroutine = by_id[&theirs["id"].as_u64().unwrap()];
             self.check_goroutine(&analysis.stats(goroutine), theirs);
@@ -140,7 +145,10 @@ impl Case<'_> {
         assert_eq!(blocked, their_blocked, "{context}");
         self.check_syscalls(ours, theirs, &context);
 
-        // 3. Ranges.
+        // 3. Regions.
+        self.check_regions(ours.goroutine, theirs, &context);
+
+        // 4. Ranges.
         let ranges: BTreeMap<String, i64> = ours
             .ranges
             .iter()
@@ -153,6 +161,138 @@ impl Case<'_> {
             .map(|(kind, nanos)| (kind.clone(), nanos.as_i64().unwrap()))
             .collect();
         assert_eq!(ranges, their_ranges, "{context}");
+    }
+
+    /// Regions of a goroutine: Go has one without a name for the task that it inherits, which begins
+    /// when the goroutine is created.
+    fn check_regions(&mut self, goroutine: GoroutineIx, theirs: &Value, context: &str) {
+        let store = self.store;
+        let id = store.goroutine(goroutine).id;
+        let created = theirs["creation"].as_i64();
+        let is_inherited = |region: &Value| {
+            region["name"].as_str() == Some("") && region["start"].as_i64() == created
+        };
+        let theirs: Vec<&Value> = theirs["regions"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter(|region| !is_inherited(region))
+            .collect();
+        let mut ours: Vec<&RegionStats> = self
+            .regions
+            .iter()
+            .filter(|stats| store.region(stats.region).goroutine == goroutine)
+            .collect();
+        // Goroutines of the runtime have none for Go.
+        let function = store.goroutine(goroutine).function;
+        let name = function.map_or(String::new(), |name| {
+            store.symbols().string(name).to_string()
+        });
+        if name.is_empty() || name.starts_with("runtime.") && name != "runtime.main" {
+            ours.retain(|stats| !stats.seen.open_end);
+        }
+        ours.sort_by_key(|stats| store.region(stats.region).start);
+        assert_eq!(ours.len(), theirs.len(), "{context}");
+        for (ours, theirs) in ours.into_iter().zip(theirs) {
+            let region = store.region(ours.region);
+            let name = store.symbols().string(region.name).to_string();
+            assert_eq!(name, theirs["name"].as_str().unwrap(), "{context}");
+            let task = region.task.map_or(0, |task| store.task(task).id.0);
+            assert_eq!(task, theirs["task"].as_u64().unwrap(), "{context}");
+            let start = region.start.map(|time| time.nanos());
+            assert_eq!(start, theirs["start"].as_i64(), "{context}: {name}");
+            if let Some(end) = region.end {
+                assert_eq!(
+                    Some(end.nanos()),
+                    theirs["end"].as_i64(),
+                    "{context}: {name}"
+                );
+            }
+            let for_ever = ours.times.iter().any(|(measure, _)| match measure {
+                Measure::Blocked(reason) => store.symbols().string(*reason) == "forever",
+                _ => false,
+            });
+            if for_ever || self.by_our_rules[&id] != self.by_their_rules[&id] {
+                continue;
+            }
+            let number = |key: &str| theirs[key].as_u64().unwrap();
+            let time = |measure| {
+                let mut times = ours.times.iter();
+                let found = times.find(|(other, _)| *other == measure);
+                found.map_or(0, |(_, spells)| spells.nanos)
+            };
+            assert_eq!(ours.seen.span.nanos(), number("total"), "{context}: {name}");
+            let found = [
+                time(Measure::Execution),
+                time(Measure::SchedulerWait),
+                time(Measure::Syscall),
+                time(Measure::SyscallWithoutProc),
+            ];
+            let expected = ["exec", "sched_wait", "syscall", "syscall_block"].map(number);
+            assert_eq!(found, expected, "{context}: {name}");
+            let blocked: u64 = ours
+                .times
+                .iter()
+                .filter(|(measure, _)| matches!(measure, Measure::Blocked(_)))
+                .map(|(_, spells)| spells.nanos)
+                .sum();
+            let expected = theirs["block"].as_object().unwrap().values();
+            let expected: u64 = expected.map(|nanos| nanos.as_u64().unwrap()).sum();
+            assert_eq!(blocked, expected, "{context}: {name}");
+            self.regions_compared += 1;
+        }
+    }
+
+    fn check_tasks(&mut self, summary: &Value, by_id: &BTreeMap<u64, GoroutineIx>) {
+        let store = self.store;
+        let selection = Selection::default();
+        let analysis = TaskAnalysis::new(store, &selection);
+        let all: Vec<TaskStats> = analysis.each().collect();
+        let ours: BTreeMap<u64, &TaskStats> = all
+            .iter()
+            .map(|stats| (store.task(stats.task).id.0, stats))
+            .collect();
+        let theirs: Vec<&Value> = summary["tasks"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            // The background task.
+            .filter(|task| task["id"].as_u64() != Some(0))
+            .collect();
+        assert_eq!(ours.len(), theirs.len(), "{}", self.name);
+        for theirs in theirs {
+            let context = format!("{}: task {}", self.name, theirs["id"]);
+            let ours = ours[&theirs["id"].as_u64().unwrap()];
+            let row = store.task(ours.task);
+            let kind = store.symbols().string(row.kind).to_string();
+            assert_eq!(kind, theirs["name"].as_str().unwrap(), "{context}");
+            let time = |time: Option<Time>| time.map(Time::nanos);
+            assert_eq!(time(row.start), theirs["start"].as_i64(), "{context}");
+            assert_eq!(time(row.end), theirs["end"].as_i64(), "{context}");
+            assert_eq!(
+                Some(ours.seen.is_complete()),
+                theirs["complete"].as_bool(),
+                "{context}"
+            );
+            let parent = row.parent.map(|parent| store.task(parent).id.0);
+            assert_eq!(parent, theirs["parent"].as_u64(), "{context}");
+            assert_eq!(Some(ours.logs), theirs["logs"].as_u64(), "{context}");
+            assert_eq!(Some(ours.regions), theirs["regions"].as_u64(), "{context}");
+            let list = |key: &str| -> BTreeSet<u64> {
+                let list = theirs[key].as_array().into_iter().flatten();
+                list.filter_map(Value::as_u64).collect()
+            };
+            let children = analysis.children(ours.task).iter();
+            let children: BTreeSet<u64> = children.map(|child| store.task(*child).id.0).collect();
+            assert_eq!(children, list("children"), "{context}");
+            let goroutines = ours.goroutines.iter();
+            let goroutines: BTreeSet<u64> = goroutines
+                .map(|goroutine| store.goroutine(*goroutine).id.0)
+                .collect();
+            assert!(goroutines.iter().all(|id| by_id.contains_key(id)));
+            assert_eq!(goroutines, list("goroutines"), "{context}");
+            self.tasks_compared += 1;
+        }
     }
 
     /// Scheduler wait and system calls. Go's rules give Go's numbers, ours give ours.
@@ -194,7 +334,7 @@ fn range_name(store: &Store, kind: RangeKind) -> String {
 #[test]
 fn goroutines_spend_their_time_as_go_says() {
     let mut found = Found::new();
-    let mut compared = 0;
+    let (mut compared, mut regions_compared, mut tasks_compared) = (0, 0, 0);
     for (name, bytes) in support::corpus() {
         let Some(summary) = summary(&name) else {
             continue;
@@ -212,12 +352,19 @@ fn goroutines_spend_their_time_as_go_says() {
             store: &store,
             by_our_rules: syscalls::times(&bytes, Rules::Ours),
             by_their_rules: syscalls::times(&bytes, Rules::Go),
+            regions: regions(&store, &Selection::default()).collect(),
+            regions_compared: 0,
+            tasks_compared: 0,
             found: &mut found,
         };
         case.check(&summary);
         compared += 1;
+        regions_compared += case.regions_compared;
+        tasks_compared += case.tasks_compared;
     }
     assert!(compared >= 90, "only {compared} compared");
+    assert!(regions_compared >= 500, "only {regions_compared} regions");
+    assert!(tasks_compared >= 250, "only {tasks_compared} tasks");
     // These are there in some trace of each corpus, or it would not be known whether they still are
     // differences.
     for difference in ["forever", "system calls"] {

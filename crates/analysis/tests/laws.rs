@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use exectrace_analysis::{
     Distribution, FunctionPattern, GoroutineAnalysis, GoroutineStats, Group, Measure, Selection,
-    Span, State, Store, blocking, latencies, procs,
+    Span, State, Store, blocking, latencies, procs, region_groups, regions,
 };
 use exectrace_reader::Time;
 use exectrace_wire::Version;
@@ -278,4 +278,43 @@ fn what_ran_during_a_wait_and_what_was_idle_fit_on_the_procs() {
             assert!(ran + wait.idle_nanos <= room, "{name}: {wait:?}");
         }
     }
+}
+
+#[test]
+fn what_happens_in_regions_sums_to_their_length() {
+    let mut found = 0;
+    for (name, store) in stores() {
+        let Some(span) = store.span() else { continue };
+        let cuts = cuts(span);
+        let mut windows = vec![Selection::default()];
+        windows.extend(cuts.windows(2).map(|window| within(window[0], window[1])));
+        let mut of_windows = 0;
+        for (at, selection) in windows.iter().enumerate() {
+            let stats: Vec<_> = regions(&store, selection).collect();
+            for stats in &stats {
+                let sum: u64 = stats.times.iter().map(|(_, spells)| spells.nanos).sum();
+                assert_eq!(sum, stats.seen.span.nanos(), "{name}: {stats:?}");
+            }
+            let length: u64 = stats.iter().map(|stats| stats.seen.span.nanos()).sum();
+            let groups = region_groups(&store, &stats);
+            let count: u64 = groups
+                .iter()
+                .map(|group| group.durations.count + group.open)
+                .sum();
+            assert_eq!(count, stats.len() as u64);
+            let times = groups.iter().flat_map(|group| group.times.values());
+            assert_eq!(
+                times.map(|times| times.spells.nanos).sum::<u64>(),
+                length,
+                "{name}"
+            );
+            match at {
+                0 => of_windows = length,
+                _ => of_windows -= length,
+            }
+            found += stats.len();
+        }
+        assert_eq!(of_windows, 0, "{name}: windows do not sum to the whole");
+    }
+    assert!(found > 1_000);
 }

@@ -2,7 +2,9 @@
 //! outputs.
 
 pub(crate) mod csv;
+pub(crate) mod durations;
 pub(crate) mod page;
+pub(crate) mod times;
 mod window;
 
 use clap::Args;

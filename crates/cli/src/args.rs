@@ -9,8 +9,8 @@ use clap::{
 
 use crate::{
     commands::{
-        assemble, blocking, completions, dump, flame, goroutines, info, man, pprof, recover, sched,
-        validate, wakes,
+        assemble, blocking, completions, dump, flame, goroutines, info, man, pprof, recover,
+        regions, sched, tasks, validate, wakes,
     },
     input::Source,
     terminal::ColorChoice,
@@ -66,6 +66,8 @@ pub(crate) enum Command {
     Sched(sched::SchedArgs),
     Blocking(blocking::BlockingArgs),
     Wakes(wakes::WakesArgs),
+    Regions(regions::RegionsArgs),
+    Tasks(tasks::TasksArgs),
     Pprof(pprof::PprofArgs),
     Flame(flame::FlameArgs),
     Assemble(assemble::AssembleArgs),

@@ -10,8 +10,10 @@ pub(crate) mod info;
 pub(crate) mod man;
 pub(crate) mod pprof;
 pub(crate) mod recover;
+pub(crate) mod regions;
 pub(crate) mod salvage;
 pub(crate) mod sched;
+pub(crate) mod tasks;
 pub(crate) mod validate;
 pub(crate) mod wakes;
 
@@ -30,6 +32,8 @@ pub(crate) fn run(cli: &Cli) -> Result<Outcome, Failure> {
         Command::Sched(args) => sched::run(args, &cli.global),
         Command::Blocking(args) => blocking::run(args, &cli.global),
         Command::Wakes(args) => wakes::run(args, &cli.global),
+        Command::Regions(args) => regions::run(args, &cli.global),
+        Command::Tasks(args) => tasks::run(args, &cli.global),
         Command::Pprof(args) => pprof::run(args, &cli.global),
         Command::Flame(args) => flame::run(args, &cli.global),
         Command::Assemble(args) => assemble::run(args, &cli.global),

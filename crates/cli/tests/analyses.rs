@@ -94,7 +94,14 @@ fn damage_is_said_first_and_what_came_before_it_is_analysed() {
 fn a_trace_with_nothing_in_it_is_no_trouble() {
     let dir = common::TempDir::new();
     let file = dir.file("empty.trace", &exectrace_wire::Version::Go126.header());
-    for command in ["goroutines", "sched", "blocking", "wakes"] {
+    for command in [
+        "goroutines",
+        "sched",
+        "blocking",
+        "wakes",
+        "regions",
+        "tasks",
+    ] {
         for form in [&[][..], &["--json"], &["--csv"]] {
             let mut args = vec![command, file.as_str()];
             args.extend(form);
@@ -201,5 +208,71 @@ fn blocking_and_wakes_are_as_agreed() {
     golden(
         "wakes-go1.27-zoo.dot",
         &["wakes", file, "--dot", "--top", "5"],
+    );
+}
+
+#[test]
+fn regions_and_tasks_are_as_agreed() {
+    let web = "go1.27-web.trace";
+    golden("regions-go1.27-web.txt", &["regions", web]);
+    golden(
+        "regions-histogram.txt",
+        &["regions", web, "--histogram", "-n", "encode"],
+    );
+    golden(
+        "regions-go1.22-uni.txt",
+        &["regions", "go1.22-uni.trace", "--each", "--top", "6"],
+    );
+    golden(
+        "regions-go1.27-zoo.csv",
+        &["regions", "go1.27-zoo.trace", "--each", "--csv"],
+    );
+    golden("tasks-go1.27-zoo.txt", &["tasks", "go1.27-zoo.trace"]);
+    golden(
+        "tasks-one.txt",
+        &["tasks", "go1.27-zoo.trace", "--task", "1,2"],
+    );
+    golden(
+        "tasks-one.json",
+        &["tasks", "go1.27-zoo.trace", "--task", "2", "--json"],
+    );
+    golden(
+        "tasks-go1.27-zoo.csv",
+        &["tasks", "go1.27-zoo.trace", "--each", "--csv"],
+    );
+}
+
+#[test]
+fn regions_and_tasks_are_found_by_length_and_text() {
+    let web = "go1.27-web.trace";
+    let count = |args: &[&str]| {
+        let output = common::exectrace(args).output().unwrap();
+        let ran = common::Ran::from(output);
+        let json: serde_json::Value = serde_json::from_str(ran.result()).unwrap();
+        let rows = json.get("regions").or(json.get("tasks")).unwrap();
+        rows.as_array().unwrap().len()
+    };
+    for command in ["regions", "tasks"] {
+        let all = count(&[command, web, "--each", "--json"]);
+        let short = count(&[command, web, "--each", "--json", "--max", "200us"]);
+        let long = count(&[command, web, "--each", "--json", "--min", "200us"]);
+        assert!(
+            short > 0 && long > 0 && short + long == all,
+            "{short} + {long} != {all}"
+        );
+    }
+    let logs = "571";
+    assert_eq!(
+        count(&["tasks", web, "--each", "--json", "--search", logs]),
+        1
+    );
+    assert_eq!(
+        count(&["tasks", web, "--each", "--json", "--search", "nobody"]),
+        0
+    );
+    let ran = run(["tasks", web, "--min", "yesterday"]);
+    assert!(
+        ran.stderr.contains("expected a duration such as 1.5ms"),
+        "{ran:?}"
     );
 }

@@ -4,13 +4,15 @@ mod common;
 
 use common::{TempDir, run};
 
-const COMMANDS: [&str; 13] = [
+const COMMANDS: [&str; 15] = [
     "info",
     "dump",
     "goroutines",
     "sched",
     "blocking",
     "wakes",
+    "regions",
+    "tasks",
     "pprof",
     "flame",
     "assemble",

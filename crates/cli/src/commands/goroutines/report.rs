@@ -3,14 +3,16 @@
 use core::cmp::Reverse;
 
 use exectrace_analysis::{
-    Distribution, GoroutineAnalysis, GoroutineStats, Group, GroupTimes, Measure, RangeKind, Spells,
-    State,
+    Distribution, GoroutineAnalysis, GoroutineStats, Group, GroupTimes, Measure,
 };
 use serde::Serialize;
 
 use super::SortKey;
 use crate::analysis::{
-    DISTRIBUTION_FIELDS, Head, Loaded, Nanoseconds, csv::Csv, distribution_fields,
+    DISTRIBUTION_FIELDS, Head, Loaded, Nanoseconds,
+    csv::Csv,
+    distribution_fields,
+    times::{Time, What, measured, ranged, times},
 };
 
 /// Groups, or goroutines.
@@ -64,23 +66,6 @@ struct GoroutineRow {
     life_ns: u64,
     times: Vec<Time>,
     ranges: Vec<Time>,
-}
-
-#[derive(Debug, Serialize)]
-struct Time {
-    #[serde(flatten)]
-    what: What,
-    spells: u64,
-    total_ns: u64,
-    longest_ns: u64,
-}
-
-/// What time was spent on.
-#[derive(Clone, Debug, Serialize)]
-struct What {
-    what: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<String>,
 }
 
 impl<'a> Report<'a> {
@@ -184,12 +169,6 @@ fn group_row(loaded: &Loaded, group: &Group) -> GroupRow {
 
 fn goroutine_row(loaded: &Loaded, stats: &GoroutineStats) -> GoroutineRow {
     let goroutine = loaded.store.goroutine(stats.goroutine);
-    let time = |what: What, spells: &Spells| Time {
-        what,
-        spells: spells.count,
-        total_ns: spells.nanos,
-        longest_ns: spells.longest,
-    };
     GoroutineRow {
         id: goroutine.id.0,
         function: goroutine.function.map(|name| loaded.text(name)),
@@ -200,39 +179,13 @@ fn goroutine_row(loaded: &Loaded, stats: &GoroutineStats) -> GoroutineRow {
             .creator
             .map(|creator| loaded.store.goroutine(creator).id.0),
         life_ns: stats.seen.span.nanos(),
-        times: stats
-            .times
-            .iter()
-            .map(|(measure, spells)| time(measured(loaded, *measure), spells))
-            .collect(),
+        times: times(loaded, stats.times.iter().copied()),
         ranges: stats
             .ranges
             .iter()
-            .map(|(kind, spells)| time(ranged(loaded, *kind), spells))
+            .map(|(kind, spells)| Time::new(ranged(loaded, *kind), *spells))
             .collect(),
     }
-}
-
-fn measured(loaded: &Loaded, measure: Measure) -> What {
-    let (what, reason) = match measure {
-        Measure::Execution => ("execution", None),
-        Measure::SchedulerWait => ("scheduler_wait", None),
-        Measure::Blocked(reason) => ("blocked", Some(loaded.text(reason))),
-        Measure::Syscall => ("syscall", None),
-        Measure::SyscallWithoutProc => ("syscall_without_proc", None),
-        Measure::Unknown => (State::Unknown.name(), None),
-    };
-    What { what, reason }
-}
-
-fn ranged(loaded: &Loaded, kind: RangeKind) -> What {
-    let (what, reason) = match kind {
-        RangeKind::GcConcurrentMark => ("gc_mark", None),
-        RangeKind::GcIncrementalSweep => ("gc_sweep", None),
-        RangeKind::GcMarkAssist => ("gc_assist", None),
-        RangeKind::StopTheWorld(reason) => ("stop_the_world", Some(loaded.text(reason))),
-    };
-    What { what, reason }
 }
 
 fn groups_csv(groups: &[GroupRow]) -> String {
@@ -276,18 +229,14 @@ fn goroutines_csv(goroutines: &[GoroutineRow]) -> String {
     let optional = |time: Option<i64>| time.map_or_else(String::new, |time| time.to_string());
     for goroutine in goroutines {
         for time in goroutine.times.iter().chain(&goroutine.ranges) {
-            csv.line([
+            let cells = [
                 goroutine.id.to_string(),
                 goroutine.function.clone().unwrap_or_default(),
                 optional(goroutine.start_ns),
                 optional(goroutine.end_ns),
                 goroutine.life_ns.to_string(),
-                time.what.what.to_owned(),
-                time.what.reason.clone().unwrap_or_default(),
-                time.spells.to_string(),
-                time.total_ns.to_string(),
-                time.longest_ns.to_string(),
-            ]);
+            ];
+            csv.line(cells.into_iter().chain(time.fields()));
         }
     }
     csv.finish()
