@@ -21,8 +21,7 @@ use crate::{
     raw::{collector, slots, world},
     stats::{COUNTERS, Stats, counted},
     thread_state::{self, CLOCKWORK},
-    ticker,
-    writer::LOST,
+    ticker, writer,
 };
 
 /// How the tracer uses memory and time. What was set last holds for all who trace.
@@ -291,7 +290,7 @@ impl Locked {
 
     fn finish(&mut self, closing: &Closing<'_>) {
         let phase = closing.over.phase();
-        if LOST.load(Ordering::Relaxed) == phase {
+        if writer::is_lost(phase) {
             let lost = LostGeneration {
                 number: Generation(phase),
                 started: closing.started.time,

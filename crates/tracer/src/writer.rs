@@ -18,8 +18,14 @@ use crate::{
     thread_state::{self, Half, Own, Section},
 };
 
-/// The number of the phase whose events cannot all be kept.
-pub(crate) static LOST: AtomicU64 = AtomicU64::new(0);
+/// The numbers of the last even and the last odd phase whose events cannot all be kept: while one
+/// ends, some threads may lose events of it and others of the next.
+static LOST: [AtomicU64; 2] = [const { AtomicU64::new(0) }; 2];
+
+/// Whether not all events of a phase could be kept. It MUST not be older than the one before the last.
+pub(crate) fn is_lost(phase: u64) -> bool {
+    LOST[(phase % 2) as usize].load(Ordering::Relaxed) == phase
+}
 
 /// How many procs there are, and the phase in which that was told.
 #[derive(Debug)]
@@ -298,12 +304,12 @@ fn write_string(own: &mut Own, half: &mut Half, phase: u64, id: u64, text: &str)
 
 /// A batch; `None` if there is no memory, and then the whole generation is lost.
 fn new_batch(phase: u64, thread: Option<ThreadId>, time: u64) -> Option<Batch> {
-    if LOST.load(Ordering::Relaxed) == phase {
+    if is_lost(phase) {
         return None;
     }
     let batch = Batch::new(control::pool(), Generation(phase), thread, Ticks(time));
     if batch.is_none() {
-        LOST.store(phase, Ordering::Relaxed);
+        LOST[(phase % 2) as usize].store(phase, Ordering::Relaxed);
         control::request_advance();
     }
     batch
