@@ -1,5 +1,6 @@
-//! `exectrace recover`: what it says where there is nothing to recover. What there can be is tested
-//! with processes that are killed, where the tracer is. And what `info` says of dropped generations.
+//! `exectrace recover` after a process has died, and where there is nothing to recover. That recovered
+//! traces are valid, however a process died, is tested where the tracer is. And what `info` says of
+//! dropped generations.
 
 mod common;
 
@@ -20,6 +21,66 @@ fn what_is_no_block_file_is_told() {
     assert!(message.contains("No such file"), "{message}");
     // Nothing is left behind, under no name.
     assert_eq!(folder.names(), Vec::<String>::new());
+}
+
+/// Dies in the middle of a trace. Not a test of its own.
+#[test]
+#[ignore = "what another test starts"]
+fn child() {
+    use exectrace::{Session, raw, sink::Sink};
+    let Ok(folder) = std::env::var("EXECTRACE_TEST_CHILD") else {
+        return;
+    };
+    let session = Session::builder().signals(false);
+    let session = session.map_memory(format!("{folder}/blocks"), 4 << 20);
+    let _session = session
+        .start(Sink::path(format!("{folder}/written")))
+        .unwrap();
+    let proc = raw::Proc::new().start();
+    let goroutine = proc.create();
+    let _running = proc.run(goroutine);
+    for word in ["the", "last", "words"] {
+        raw::log(exectrace_wire::TaskId::BACKGROUND, "test", word);
+        exectrace::advance().unwrap();
+    }
+    raw::log(exectrace_wire::TaskId::BACKGROUND, "test", "not finished");
+    std::process::abort();
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_dead_process_leaves_a_trace() {
+    let folder = TempDir::new();
+    let status = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "child", "--ignored"])
+        .env("EXECTRACE_TEST_CHILD", folder.path(""))
+        .output()
+        .unwrap()
+        .status;
+    assert!(!status.success());
+    let (blocks, output) = (folder.path("blocks"), folder.path("out.trace"));
+    let ran = run(["recover", &blocks, "-o", &output]);
+    let text = ran.result();
+    assert!(text.contains("1 generation was rebuilt"), "{text}");
+    assert!(text.contains("it begins with"), "{text}");
+    let ran = run(["dump", &output, "--kind", "Log"]);
+    for word in ["the", "last", "words", "not finished"] {
+        let wanted = format!("Message={word:?}");
+        assert!(ran.result().contains(&wanted), "{}", ran.result());
+    }
+    // In the place of what the process had written itself, another file may be named.
+    let ran = run([
+        "recover",
+        &blocks,
+        "--written",
+        "go1.22-idle.trace",
+        "-o",
+        &output,
+    ]);
+    assert!(
+        ran.message(1)
+            .contains("expected to be a trace of version 1.26")
+    );
 }
 
 #[test]

@@ -18,6 +18,11 @@ pub struct Stats {
     pub lost_generations: u64,
     /// Events in lost generations, or that would have been.
     pub lost_events: u64,
+    /// Finished generations that sinks could not take, or not fast enough. They are not in the trace,
+    /// which says so.
+    pub dropped_generations: u64,
+    /// Events in them.
+    pub dropped_events: u64,
     /// Events from inside the tracer: a signal handler that interrupted it, an allocator that is
     /// traced. They are not in the trace.
     pub nested_events: u64,
@@ -70,6 +75,6 @@ macro_rules! counters {
 }
 
 counters! {
-    events, bytes, generations, lost_generations, lost_events, nested_events, late_events,
+    events, bytes, generations, lost_generations, lost_events, dropped_generations, dropped_events, nested_events, late_events,
     homeless_events, abandoned_goroutines, leaked_tokens, failed_consumers,
 }

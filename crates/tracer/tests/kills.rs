@@ -23,7 +23,10 @@ use exectrace::{
     sink::Sink,
 };
 use exectrace_reader::{EventKind, Reader};
-use exectrace_testkit::Rng;
+use exectrace_testkit::{
+    Rng,
+    go::{Question, ask},
+};
 use exectrace_validate::{Severity, Validator};
 
 const THREADS: u64 = 3;
@@ -165,6 +168,23 @@ fn read(trace: &[u8], context: &str) -> Found {
     found
 }
 
+/// Go MUST read it, too, if it can be asked.
+#[allow(
+    clippy::print_stderr,
+    reason = "a test that could not run has to say so"
+)]
+fn ask_go(trace: &[u8], context: &str) {
+    for question in [Question::Parsed, Question::Validate] {
+        match ask(question, trace) {
+            Ok(answer) => assert_eq!(answer.error, None, "{context}: {}", answer.output),
+            Err(error) if env::var_os("CI").is_none() => {
+                eprintln!("SKIPPED: Go was not asked: {error}");
+            }
+            Err(error) => panic!("Go cannot be asked: {error}"),
+        }
+    }
+}
+
 /// Sums over all kills.
 #[derive(Debug, Default)]
 struct Sums {
@@ -214,6 +234,9 @@ fn kill_many(mode: &str, default: u64, check: impl Fn(&Recovered, &Found) -> u64
         let mut trace = Vec::new();
         let recovered = recover(&folder.0.join("blocks"), None, &mut trace).unwrap();
         let found = read(&trace, &context);
+        if kill.is_multiple_of(10) {
+            ask_go(&trace, &context);
+        }
         let report = &recovered.report;
         assert_eq!(
             (report.lost_bytes, report.lost_strings, report.lost_stacks),

@@ -117,6 +117,7 @@ fn agree(written: &Written, losses: &[Loss]) {
 fn a_slow_sink_loses_whole_generations() {
     let _alone = alone();
     configure(&settings(Duration::from_millis(2), 64 << 20));
+    let before = exectrace::stats().dropped_generations;
     let bytes = Arc::new(Mutex::new(Vec::new()));
     let sink = Sink::writer(Slow {
         bytes: Arc::clone(&bytes),
@@ -139,6 +140,8 @@ fn a_slow_sink_loses_whole_generations() {
     );
     let trace = std::mem::take(&mut *bytes.lock().unwrap());
     agree(&error.written, &losses(&trace));
+    let dropped = exectrace::stats().dropped_generations - before;
+    assert_eq!(dropped, error.written.lost_generations);
     // Nothing that was dropped was unseen: tasks and regions go on over the gaps.
     checked(&trace);
     configure(&Settings::default());

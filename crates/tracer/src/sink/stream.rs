@@ -18,6 +18,7 @@ use super::{
 use crate::{
     crash,
     generation::{Consumer, EncodedGeneration, LostGeneration},
+    stats::COUNTERS,
 };
 
 /// What has become of a trace so far.
@@ -162,11 +163,8 @@ impl Stream {
         }
         let mut state = self.shared.lock();
         state.begun = true;
-        state.count(Dropped {
-            generations: 1,
-            events: lost.events,
-            bytes: 0,
-        });
+        state.written.lost_generations += 1;
+        state.written.lost_events += lost.events;
         state.fail(SinkErrorKind::Untraced(lost.cause));
         if !state.dead
             && !state.finished
@@ -261,6 +259,8 @@ impl Drop for Stream {
 
 impl State {
     fn count(&mut self, dropped: Dropped) {
+        COUNTERS.dropped_generations.add(dropped.generations);
+        COUNTERS.dropped_events.add(dropped.events);
         self.written.lost_generations += dropped.generations;
         self.written.lost_events += dropped.events;
         self.written.lost_bytes += dropped.bytes;
