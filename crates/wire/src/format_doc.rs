@@ -34,7 +34,8 @@ fn write_document(out: &mut String) -> fmt::Result {
     experiments(out)?;
     arguments(out)?;
     statuses(out)?;
-    limits(out)
+    limits(out)?;
+    crate::v1::write_format(out)
 }
 
 const INTRODUCTION: &str = "\
@@ -46,7 +47,7 @@ const INTRODUCTION: &str = "\
 What a file holds and what its numbers mean, for the formats of Go 1.22 and later (v2). In which
 order the events of different threads happened, and which sequences of events are valid, is not a
 matter of the format and not described here. Go 1.5 to 1.21 wrote another format (v1) behind the same
-kind of header.
+kind of header; the last section has it.
 
 A file is a header and then batches. A batch holds what one thread wrote into one buffer, or a part of
 a table. Batches belong to generations: stretches of a second or so that are complete in themselves,
@@ -416,7 +417,7 @@ fn meaning(spec: &EventSpec) -> String {
 }
 
 /// A documentation comment as a cell of a table: one line, without links into the code.
-fn prose(doc: &str) -> String {
+pub(crate) fn prose(doc: &str) -> String {
     doc.split_whitespace()
         .collect::<Vec<_>>()
         .join(" ")

@@ -20,10 +20,12 @@
 //! ```
 
 mod event;
+mod format_doc;
 mod record;
 mod table;
 
 pub use event::{Event, Layouts};
+pub(crate) use format_doc::write_format;
 pub use record::{Frames, Payload, Record, RecordError, decode_record};
 pub use table::{ArgSpec, Class, EventSpec, EventType, PayloadKind, SPECS};
 

@@ -182,8 +182,8 @@ events! {
     GCSweepStart = 11, Go105, Timed { stack: Stack }
     /// The proc ended its sweep: bytes examined and bytes freed.
     GCSweepDone = 12, Go105, Timed { swept: Value since Go109, reclaimed: Value since Go109 }
-    /// A goroutine was created, or exists when tracing starts; it will start at the stack `stack`
-    /// (in Go 1.5 and 1.6 at that pc).
+    /// A goroutine was created, or exists when tracing starts; it will start at `new_stack`, which in
+    /// Go 1.5 and 1.6 is no stack but a pc.
     GoCreate = 13, Go105, Timed { g: Goroutine, new_stack: Stack, stack: Stack }
     /// The proc starts running goroutine `g`.
     GoStart = 14, Go105, Timed { g: Goroutine, seq: GoroutineSeq since Go107 }

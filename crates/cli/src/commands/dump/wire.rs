@@ -77,7 +77,8 @@ fn header(window: &mut Window<'_>) -> Result<Version, Failure> {
     let version = parse_header(window.rest()).map_err(|error| window.malformed(error))?;
     if version.family() == Family::V1 {
         return Err(window.malformed(format!(
-            "trace of Go {version}, expected Go 1.22 or later: the older formats have no wire form"
+            "trace of Go {version}, expected Go 1.22 or later: traces before that have no text form; \
+             the other forms of `dump` read them"
         )));
     }
     window.keep(window.rest().len() - HEADER_LEN);
