@@ -20,10 +20,13 @@ mod table;
 use measure::{Contender, Run, measure};
 
 const USAGE: &str = "usage: cargo xtask bench [--rounds N] [--big-rounds N] [--quick] [TRACE...]
+       cargo xtask bench events
 
 Without TRACEs, makes and measures mix and web of 100 MB with N rounds (5), and mix of 1 GB with its
 own N (1; it shows memory). --quick leaves out Go's dumps, which take most of the time.
-The table goes to standard output and bench/out/benchmarks.md, every run to bench/out/runs.tsv.";
+The table goes to standard output and bench/out/benchmarks.md, every run to bench/out/runs.tsv.
+
+events measures what it costs to trace an event, with exectrace and with other tracers.";
 
 /// What the command line asks for.
 struct Plan {
@@ -31,6 +34,25 @@ struct Plan {
     big_rounds: usize,
     quick: bool,
     traces: Vec<PathBuf>,
+}
+
+/// What an event costs the program that is traced. Stacks need frame pointers.
+fn measure_events() -> Outcome {
+    let peers = root().join("bench/peers/Cargo.toml");
+    let peers = peers
+        .to_str()
+        .ok_or("the path of bench/peers is no UTF-8")?;
+    for program in [
+        &["--package", "exectrace-bench", "--bin", "event_loop"][..],
+        &["--manifest-path", peers, "--locked"],
+    ] {
+        Step::new("cargo")
+            .args(["run", "--release"])
+            .args(program)
+            .env("RUSTFLAGS", "-C force-frame-pointers=yes")
+            .run()?;
+    }
+    Ok(())
 }
 
 /// A trace from this size on is measured `big_rounds` times.
@@ -42,6 +64,9 @@ const BIG_BYTES: u64 = 500_000_000;
 ///
 /// If something cannot be built or run, or two loops disagree about how many events there are.
 pub fn run(args: &[String]) -> Outcome {
+    if args == ["events"] {
+        return measure_events();
+    }
     let mut plan = parse(args)?;
     if plan.traces.is_empty() {
         plan.traces = make_traces()?;
