@@ -11,6 +11,7 @@ mod blocking;
 mod column;
 mod distribution;
 mod flame;
+mod gc;
 mod goroutines;
 mod histogram;
 mod ids;
@@ -29,6 +30,7 @@ mod tasks;
 pub use blocking::{Blocking, Wake, Waker, blocking, wakes};
 pub use distribution::Distribution;
 pub use flame::{Folded, fold, to_folded_text};
+pub use gc::{Cycle, Stop, Stops, cycles, stops, stops_by_reason};
 pub use goroutines::{GoroutineAnalysis, GoroutineStats, Group, GroupTimes, Measure, Spells};
 pub use histogram::{Class, Histogram};
 pub use ids::{

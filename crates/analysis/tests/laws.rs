@@ -5,8 +5,9 @@ mod support;
 use std::collections::BTreeMap;
 
 use exectrace_analysis::{
-    Distribution, FunctionPattern, GoroutineAnalysis, GoroutineStats, Group, Measure, Selection,
-    Span, State, Store, blocking, latencies, procs, region_groups, regions,
+    Distribution, FunctionPattern, GoroutineAnalysis, GoroutineStats, Group, Measure, RangeKind,
+    Selection, Span, State, Store, blocking, cycles, latencies, procs, region_groups, regions,
+    stops, stops_by_reason,
 };
 use exectrace_reader::Time;
 use exectrace_wire::Version;
@@ -317,4 +318,53 @@ fn what_happens_in_regions_sums_to_their_length() {
         assert_eq!(of_windows, 0, "{name}: windows do not sum to the whole");
     }
     assert!(found > 1_000);
+}
+
+#[test]
+fn collections_and_stops_are_the_ranges_of_the_trace() {
+    let (mut found, mut assisted, mut worked) = (0, 0, 0);
+    for (name, store) in stores() {
+        let whole = Selection::default();
+        let of_kind = |fits: &dyn Fn(RangeKind) -> bool| {
+            let ranges = store.ranges().iter().filter(|range| fits(range.kind));
+            ranges.map(|range| range.seen.span).collect::<Vec<Span>>()
+        };
+        let marks = of_kind(&|kind| kind == RangeKind::GcConcurrentMark);
+        let cycles = cycles(&store, &whole);
+        assert_eq!(cycles.len(), marks.len(), "{name}");
+        let assists = of_kind(&|kind| kind == RangeKind::GcMarkAssist);
+        for cycle in &cycles {
+            let mark = cycle.mark.span;
+            // By brute force.
+            let expected: u64 = assists.iter().map(|assist| assist.clip(mark).nanos()).sum();
+            assert_eq!(cycle.assists.nanos, expected, "{name}: {cycle:?}");
+            let by_function = cycle.assists_by_function.iter();
+            let by_function: u64 = by_function.map(|(_, spells)| spells.nanos).sum();
+            assert_eq!(by_function, expected);
+            assert!(
+                cycle.workers_nanos <= mark.nanos() * store.procs().len() as u64,
+                "{name}"
+            );
+            for stop in &cycle.stops {
+                assert!(matches!(
+                    store.range(*stop).kind,
+                    RangeKind::StopTheWorld(_)
+                ));
+            }
+            found += 1;
+            assisted += cycle.assists.count;
+            worked += cycle.workers_nanos;
+        }
+        let stopped: u64 = of_kind(&|kind| matches!(kind, RangeKind::StopTheWorld(_)))
+            .iter()
+            .map(|span| span.nanos())
+            .sum();
+        let by_reason = stops_by_reason(&stops(&store, &whole));
+        let by_reason: u64 = by_reason.iter().map(|stops| stops.durations.total).sum();
+        assert_eq!(by_reason, stopped, "{name}");
+    }
+    assert!(
+        found > 50 && assisted > 50 && worked > 0,
+        "{found}, {assisted}, {worked}"
+    );
 }

@@ -9,8 +9,8 @@ use clap::{
 
 use crate::{
     commands::{
-        assemble, blocking, completions, dump, flame, goroutines, info, man, pprof, recover,
-        regions, sched, tasks, validate, wakes,
+        assemble, blocking, completions, dump, flame, gc, goroutines, info, man, pprof, recover,
+        regions, sched, stw, tasks, validate, wakes,
     },
     input::Source,
     terminal::ColorChoice,
@@ -68,6 +68,8 @@ pub(crate) enum Command {
     Wakes(wakes::WakesArgs),
     Regions(regions::RegionsArgs),
     Tasks(tasks::TasksArgs),
+    Gc(gc::GcArgs),
+    Stw(stw::StwArgs),
     Pprof(pprof::PprofArgs),
     Flame(flame::FlameArgs),
     Assemble(assemble::AssembleArgs),

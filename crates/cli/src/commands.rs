@@ -5,6 +5,7 @@ pub(crate) mod blocking;
 pub(crate) mod completions;
 pub(crate) mod dump;
 pub(crate) mod flame;
+pub(crate) mod gc;
 pub(crate) mod goroutines;
 pub(crate) mod info;
 pub(crate) mod man;
@@ -13,6 +14,7 @@ pub(crate) mod recover;
 pub(crate) mod regions;
 pub(crate) mod salvage;
 pub(crate) mod sched;
+pub(crate) mod stw;
 pub(crate) mod tasks;
 pub(crate) mod validate;
 pub(crate) mod wakes;
@@ -34,6 +36,8 @@ pub(crate) fn run(cli: &Cli) -> Result<Outcome, Failure> {
         Command::Wakes(args) => wakes::run(args, &cli.global),
         Command::Regions(args) => regions::run(args, &cli.global),
         Command::Tasks(args) => tasks::run(args, &cli.global),
+        Command::Gc(args) => gc::run(args, &cli.global),
+        Command::Stw(args) => stw::run(args, &cli.global),
         Command::Pprof(args) => pprof::run(args, &cli.global),
         Command::Flame(args) => flame::run(args, &cli.global),
         Command::Assemble(args) => assemble::run(args, &cli.global),

@@ -101,6 +101,8 @@ fn a_trace_with_nothing_in_it_is_no_trouble() {
         "wakes",
         "regions",
         "tasks",
+        "gc",
+        "stw",
     ] {
         for form in [&[][..], &["--json"], &["--csv"]] {
             let mut args = vec![command, file.as_str()];
@@ -275,4 +277,23 @@ fn regions_and_tasks_are_found_by_length_and_text() {
         ran.stderr.contains("expected a duration such as 1.5ms"),
         "{ran:?}"
     );
+}
+
+#[test]
+fn collections_and_stops_of_the_world_are_as_agreed() {
+    golden("gc-go1.27-zoo.txt", &["gc", "go1.27-zoo.trace"]);
+    golden(
+        "gc-go1.22-sweepactive.txt",
+        &["gc", "go1.22-sweepactive.trace", "--top", "4"],
+    );
+    golden("gc-go1.27-web.json", &["gc", "go1.27-web.trace", "--json"]);
+    golden(
+        "stw-go1.27-zoo.txt",
+        &["stw", "go1.27-zoo.trace", "--top", "4"],
+    );
+    golden(
+        "stw-stacks.txt",
+        &["stw", "go1.25-cgo.trace", "--stacks", "--top", "2"],
+    );
+    golden("stw-go1.22-zoo.csv", &["stw", "go1.22-zoo.trace", "--csv"]);
 }

@@ -4,7 +4,7 @@ mod common;
 
 use common::{TempDir, run};
 
-const COMMANDS: [&str; 15] = [
+const COMMANDS: [&str; 17] = [
     "info",
     "dump",
     "goroutines",
@@ -13,6 +13,8 @@ const COMMANDS: [&str; 15] = [
     "wakes",
     "regions",
     "tasks",
+    "gc",
+    "stw",
     "pprof",
     "flame",
     "assemble",
