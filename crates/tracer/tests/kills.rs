@@ -133,9 +133,13 @@ struct Found {
 
 /// Reads a trace, which MUST be valid.
 fn read(trace: &[u8], context: &str) -> Found {
+    let mut found = Found::default();
+    // Killed before anything was traced. Validators want a clock in a trace, and there is none.
+    if trace == exectrace_wire::Version::Go126.header() {
+        return found;
+    }
     let mut reader = Reader::new(trace).unwrap();
     let mut validator = Validator::new(reader.version());
-    let mut found = Found::default();
     loop {
         match reader.next_event() {
             Ok(Some(event)) => {
@@ -234,7 +238,7 @@ fn kill_many(mode: &str, default: u64, check: impl Fn(&Recovered, &Found) -> u64
         let mut trace = Vec::new();
         let recovered = recover(&folder.0.join("blocks"), None, &mut trace).unwrap();
         let found = read(&trace, &context);
-        if kill.is_multiple_of(10) {
+        if kill.is_multiple_of(10) && !found.serials.is_empty() {
             ask_go(&trace, &context);
         }
         let report = &recovered.report;
