@@ -87,6 +87,8 @@ fn child() {
     let mut settings = exectrace::Settings::default();
     settings.period = Duration::from_millis(3);
     settings.max_memory = 16 << 20;
+    // Otherwise one generation may take all of the memory.
+    settings.generation_bytes = 1 << 20;
     configure(&settings);
     fs::write(folder.join("ready"), "").unwrap();
     thread::scope(|scope| {
@@ -164,11 +166,14 @@ fn read(trace: &[u8], context: &str) -> Found {
             }
         }
     }
+    // Stricter rules are broken where a task or a region began in a generation that is lost.
     let report = validator.finish();
-    assert!(
-        report.worst() < Some(Severity::Strict),
-        "{context}: {report}"
-    );
+    let limit = if found.losses > 0 {
+        Severity::Go
+    } else {
+        Severity::Strict
+    };
+    assert!(report.worst() < Some(limit), "{context}: {report}");
     found
 }
 
@@ -253,6 +258,7 @@ fn kill_many(mode: &str, default: u64, check: impl Fn(&Recovered, &Found) -> u64
     eprintln!("{mode}: {sums:?}");
     assert!(sums.rebuilt >= kills / 2, "{sums:?}");
     assert!(sums.named_stacks > sums.logs, "{sums:?}");
+    assert!(sums.lost_generations <= kills / 10 + 1, "{sums:?}");
 }
 
 /// Serial numbers below the largest that are not there, from `from` on.
@@ -267,8 +273,12 @@ fn a_killed_session_has_all_up_to_the_kill() {
     kill_many("session", 40, |recovered, found| {
         // A number is taken before its log is written: each thread may have one.
         let missing = gaps(found, 0);
-        assert!(missing <= THREADS, "{missing} logs are missing");
-        assert_eq!((recovered.report.missing, found.losses), (0, 0));
+        // Generations are missing where trace memory ran out, and the trace says so.
+        assert!(
+            missing <= THREADS || found.losses > 0,
+            "{missing} logs are missing"
+        );
+        assert!(recovered.report.missing == 0 || found.losses > 0);
         missing
     });
 }
@@ -277,7 +287,10 @@ fn a_killed_session_has_all_up_to_the_kill() {
 fn a_killed_recorder_has_the_last_moments() {
     kill_many("flight", 15, |_, found| {
         let missing = gaps(found, found.serials.first().copied().unwrap_or(0));
-        assert!(missing <= THREADS, "{missing} logs are missing");
+        assert!(
+            missing <= THREADS || found.losses > 0,
+            "{missing} logs are missing"
+        );
         missing
     });
 }
