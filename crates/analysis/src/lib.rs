@@ -26,6 +26,7 @@ mod state;
 mod store;
 mod symbols;
 mod tasks;
+mod timeline;
 
 pub use blocking::{Blocking, Wake, Waker, blocking, wakes};
 pub use distribution::Distribution;
@@ -50,3 +51,4 @@ pub use store::{
 };
 pub use symbols::{FrameRow, Symbols};
 pub use tasks::{TaskAnalysis, TaskEvent, TaskGroup, TaskStats, task_groups};
+pub use timeline::{Moment, timeline};

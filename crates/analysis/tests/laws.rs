@@ -5,9 +5,9 @@ mod support;
 use std::collections::BTreeMap;
 
 use exectrace_analysis::{
-    Distribution, FunctionPattern, GoroutineAnalysis, GoroutineStats, Group, Measure, RangeKind,
-    Selection, Span, State, Store, blocking, cycles, latencies, procs, region_groups, regions,
-    stops, stops_by_reason,
+    Distribution, FunctionPattern, GoroutineAnalysis, GoroutineStats, Group, Measure, Moment,
+    RangeKind, Selection, Span, State, Store, blocking, cycles, latencies, procs, region_groups,
+    regions, stops, stops_by_reason, timeline,
 };
 use exectrace_reader::Time;
 use exectrace_wire::Version;
@@ -367,4 +367,42 @@ fn collections_and_stops_are_the_ranges_of_the_trace() {
         found > 50 && assisted > 50 && worked > 0,
         "{found}, {assisted}, {worked}"
     );
+}
+
+#[test]
+fn a_timeline_has_each_state_once_and_in_order() {
+    let mut found = 0;
+    for (name, bytes) in support::simulated() {
+        let store = support::store(&bytes, false).unwrap();
+        let moments = timeline(&store, &Selection::default());
+        assert!(moments.is_sorted_by_key(|(time, ..)| *time), "{name}");
+        let states = moments.iter().filter_map(|(_, _, moment)| match moment {
+            Moment::State(interval) => Some(interval.seen.span.nanos()),
+            _ => None,
+        });
+        let of_goroutines = stats(&store, &Selection::default());
+        let lives: u64 = of_goroutines
+            .iter()
+            .map(|stats| stats.seen.span.nanos())
+            .sum();
+        assert_eq!(states.sum::<u64>(), lives, "{name}");
+        let count = |fits: &dyn Fn(&Moment) -> bool| {
+            moments.iter().filter(|(_, _, moment)| fits(moment)).count()
+        };
+        let begun = store
+            .regions()
+            .iter()
+            .filter(|region| region.start.is_some());
+        let begins = count(&|moment| matches!(moment, Moment::RegionBegin(_)));
+        assert_eq!(begins, begun.count(), "{name}");
+        let ended = store
+            .goroutine_indices()
+            .map(|at| store.goroutine(at).seen.end());
+        assert_eq!(
+            count(&|moment| *moment == Moment::End),
+            ended.flatten().count()
+        );
+        found += moments.len();
+    }
+    assert!(found > 10_000);
 }

@@ -10,7 +10,7 @@ use clap::{
 use crate::{
     commands::{
         assemble, blocking, completions, dump, flame, gc, goroutines, info, man, pprof, recover,
-        regions, sched, stw, tasks, validate, wakes,
+        regions, sched, stw, tasks, timeline, validate, wakes,
     },
     input::Source,
     terminal::ColorChoice,
@@ -70,6 +70,7 @@ pub(crate) enum Command {
     Tasks(tasks::TasksArgs),
     Gc(gc::GcArgs),
     Stw(stw::StwArgs),
+    Timeline(timeline::TimelineArgs),
     Pprof(pprof::PprofArgs),
     Flame(flame::FlameArgs),
     Assemble(assemble::AssembleArgs),

@@ -16,6 +16,7 @@ pub(crate) mod salvage;
 pub(crate) mod sched;
 pub(crate) mod stw;
 pub(crate) mod tasks;
+pub(crate) mod timeline;
 pub(crate) mod validate;
 pub(crate) mod wakes;
 
@@ -38,6 +39,7 @@ pub(crate) fn run(cli: &Cli) -> Result<Outcome, Failure> {
         Command::Tasks(args) => tasks::run(args, &cli.global),
         Command::Gc(args) => gc::run(args, &cli.global),
         Command::Stw(args) => stw::run(args, &cli.global),
+        Command::Timeline(args) => timeline::run(args, &cli.global),
         Command::Pprof(args) => pprof::run(args, &cli.global),
         Command::Flame(args) => flame::run(args, &cli.global),
         Command::Assemble(args) => assemble::run(args, &cli.global),

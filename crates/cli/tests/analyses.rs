@@ -297,3 +297,23 @@ fn collections_and_stops_of_the_world_are_as_agreed() {
     );
     golden("stw-go1.22-zoo.csv", &["stw", "go1.22-zoo.trace", "--csv"]);
 }
+
+#[test]
+fn timelines_are_as_agreed() {
+    golden(
+        "timeline-go1.27-zoo.txt",
+        &["timeline", "go1.27-zoo.trace", "-g", "12,16,22"],
+    );
+    let mut args = vec![
+        "timeline",
+        "go1.27-cpu.trace",
+        "--function",
+        "main.cpu",
+        "--top",
+        "12",
+    ];
+    args.extend(["--from", "10ms", "--to", "12ms"]);
+    golden("timeline-go1.27-cpu.txt", &args);
+    let ran = run(["timeline", "go1.27-zoo.trace"]);
+    assert!(ran.message(2).contains("whose timeline?"));
+}

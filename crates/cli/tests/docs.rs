@@ -12,7 +12,7 @@ const END: &str = "```\n";
 #[test]
 fn the_examples_print_what_the_page_says() {
     check_examples("docs/cli.md", 9);
-    check_examples("docs/analyses.md", 12);
+    check_examples("docs/analyses.md", 13);
     check_examples("README.md", 1);
 }
 

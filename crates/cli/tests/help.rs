@@ -4,7 +4,7 @@ mod common;
 
 use common::{TempDir, run};
 
-const COMMANDS: [&str; 17] = [
+const COMMANDS: [&str; 18] = [
     "info",
     "dump",
     "goroutines",
@@ -15,6 +15,7 @@ const COMMANDS: [&str; 17] = [
     "tasks",
     "gc",
     "stw",
+    "timeline",
     "pprof",
     "flame",
     "assemble",
