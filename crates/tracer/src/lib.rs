@@ -45,6 +45,10 @@ pub mod crash;
 #[cfg(not(loom))]
 pub mod flight;
 pub mod generation;
+#[cfg(not(loom))]
+pub mod iter;
+#[cfg(not(loom))]
+pub mod log;
 #[cfg(all(target_os = "linux", not(loom)))]
 pub mod mapped;
 #[cfg(not(loom))]
@@ -56,6 +60,8 @@ pub mod raw;
 #[cfg(not(loom))]
 pub mod recover;
 #[cfg(not(loom))]
+mod region;
+#[cfg(not(loom))]
 pub mod session;
 #[cfg(not(loom))]
 pub mod sink;
@@ -66,11 +72,19 @@ mod stats;
 mod status;
 #[cfg(not(loom))]
 mod strings;
+#[cfg(not(loom))]
+pub mod sync;
+#[cfg(not(loom))]
+mod task;
+#[cfg(not(loom))]
+pub mod thread;
 mod thread_state;
 #[cfg(not(loom))]
 mod ticker;
 #[cfg(not(loom))]
 mod writer;
+
+pub use exectrace_wire::TaskId;
 
 #[cfg(not(loom))]
 pub use control::{ControlError, Settings, Subscription, advance, configure, is_enabled, stats};
@@ -79,6 +93,10 @@ pub use flight::FlightRecorder;
 #[cfg(not(loom))]
 pub use memory::Memory;
 #[cfg(not(loom))]
+pub use region::Region;
+#[cfg(not(loom))]
 pub use session::{Session, SessionError};
 #[cfg(not(loom))]
 pub use stats::Stats;
+#[cfg(not(loom))]
+pub use task::{AsTask, Task};

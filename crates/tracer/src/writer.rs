@@ -240,6 +240,15 @@ impl Writer {
         StackId::to_wire(thread_state::stacks(self.phase).put(&stack))
     }
 
+    /// A stack of one address; 0 for none.
+    pub(crate) fn start(&mut self, address: Option<usize>) -> u64 {
+        let Some(address) = address.filter(|_| self.on) else {
+            return 0;
+        };
+        let stack = Captured::from_addresses(&[address]);
+        StackId::to_wire(thread_state::stacks(self.phase).put(&stack))
+    }
+
     /// Ends what the thread runs and gives its proc up: it goes away, or its tokens have leaked.
     #[cold]
     pub(crate) fn leave_everything(&mut self) {

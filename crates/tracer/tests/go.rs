@@ -5,12 +5,11 @@
 
 mod support;
 
-use std::{env, thread, time::Duration};
+use std::{thread, time::Duration};
 
 use exectrace::raw::{self, Proc, Returned, Syscall};
-use exectrace_testkit::go::{Question, ask};
 use exectrace_wire::TaskId;
-use support::{alone, checked, traced};
+use support::{alone, ask_go, checked, traced};
 
 /// A little of everything, on several threads, over several generations.
 fn everything() {
@@ -69,25 +68,10 @@ fn everything() {
 }
 
 #[test]
-#[allow(
-    clippy::print_stderr,
-    reason = "a test that could not run has to say so"
-)]
 fn go_agrees() {
     let _turn = alone();
     for trace in [traced(everything), traced(|| ())] {
         let events = checked(&trace);
-        let parsed = match ask(Question::Parsed, &trace) {
-            Ok(parsed) => parsed,
-            Err(error) if env::var_os("CI").is_none() => {
-                eprintln!("SKIPPED: Go was not asked: {error}");
-                return;
-            }
-            Err(error) => panic!("Go cannot be asked: {error}"),
-        };
-        assert_eq!(parsed.error, None);
-        assert_eq!(parsed.output, events.concat());
-        let valid = ask(Question::Validate, &trace).unwrap();
-        assert_eq!(valid.error, None, "{}", valid.output);
+        ask_go(&trace, &events);
     }
 }

@@ -6,12 +6,7 @@ use std::{mem, thread};
 
 use exectrace::raw::{self, Proc, Returned, Syscall};
 use exectrace_wire::TaskId;
-use support::{alone, checked, traced};
-
-/// The kinds of events and what they are about, without times and ids.
-fn count(events: &[String], what: &str) -> usize {
-    events.iter().filter(|event| event.contains(what)).count()
-}
+use support::{alone, checked, count, traced};
 
 #[test]
 fn a_life_from_creation_to_exit() {

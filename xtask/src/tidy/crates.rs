@@ -30,6 +30,10 @@ const UNSAFE_ALLOWED: &[(&str, &str)] = &[
         "the system's clock, which the standard library has without its zero",
     ),
     (
+        "crates/tracer/src/iter.rs",
+        "the bounds of a coroutine's stack, and moving it to another thread",
+    ),
+    (
         "crates/tracer/src/os.rs",
         "system calls that the standard library does not have",
     ),

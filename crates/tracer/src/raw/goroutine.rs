@@ -49,6 +49,12 @@ impl Runnable {
     }
 }
 
+impl Runnable {
+    pub(super) fn into_slot(self) -> &'static Slot {
+        ManuallyDrop::new(self).slot
+    }
+}
+
 impl Drop for Runnable {
     fn drop(&mut self) {
         end_elsewhere(self.slot);
@@ -86,6 +92,19 @@ fn unblock(here: Here, slot: &'static Slot) {
             writer.event(EventType::GoUnblock, unblock);
             slot.set(word.to(State::Runnable));
         }
+    }
+}
+
+impl Waiting {
+    pub(super) fn into_slot(self) -> &'static Slot {
+        ManuallyDrop::new(self).slot
+    }
+
+    /// As [`Waiting::unblock`], at a place that the caller knows.
+    pub(crate) fn unblock_at(self, here: Here) -> Runnable {
+        let slot = self.into_slot();
+        unblock(here, slot);
+        Runnable { slot }
     }
 }
 
@@ -305,7 +324,7 @@ fn leave(writer: &mut Writer) {
 }
 
 /// Runs `next`, which waits, in the place of the thread's goroutine.
-fn switch(writer: &mut Writer, event: EventType, next: &'static Slot) {
+pub(super) fn switch(writer: &mut Writer, event: EventType, next: &'static Slot) {
     let phase = writer.phase();
     writer.claim_context();
     writer.claim_goroutine(next);

@@ -63,10 +63,11 @@ use crate::{
 pub(crate) mod collector;
 mod goroutine;
 mod memory;
+pub(crate) mod park;
 mod proc;
 pub(crate) mod slots;
 pub(crate) mod syscall;
-mod user;
+pub(crate) mod user;
 pub(crate) mod world;
 
 pub use goroutine::{Runnable, Running, Waiting};
@@ -93,6 +94,11 @@ static NOBODY: Slot = Slot::new();
 
 /// A new goroutine: its slot, and, by the event, its creator's word of it.
 fn create(here: Here, event: EventType, state: State) -> &'static Slot {
+    create_at(here, event, state, None)
+}
+
+/// The same, for a goroutine that starts at a known address.
+fn create_at(here: Here, event: EventType, state: State, start: Option<usize>) -> &'static Slot {
     let Some(mut writer) = Writer::new() else {
         return &NOBODY;
     };
@@ -106,8 +112,8 @@ fn create(here: Here, event: EventType, state: State) -> &'static Slot {
     let id = own.ids.0;
     own.ids.0 += 1;
     let slot = slots::take(own);
-    let stack = writer.stack(here);
-    writer.event(event, [id, 0, stack]);
+    let (start, stack) = (writer.start(start), writer.stack(here));
+    writer.event(event, [id, start, stack]);
     slot.create(id, phase, Word::new(state));
     slot
 }

@@ -66,11 +66,24 @@ pub fn region_end(task: TaskId, name: &'static str) {
     }
 }
 
-fn region(here: Here, event: EventType, task: TaskId, name: &'static str) -> bool {
+pub(crate) fn region(here: Here, event: EventType, task: TaskId, name: &'static str) -> bool {
     user(|writer| {
         let (name, stack) = (writer.name(name), writer.stack(here));
         writer.event(event, [task.0, name, stack]);
     })
+}
+
+/// As [`region_begin`]; the goroutine that has the region now, if one has.
+pub(crate) fn region_begun(here: Here, task: TaskId, name: &'static str) -> Option<GoroutineId> {
+    let mut goroutine = None;
+    user(|writer| {
+        let (text, stack) = (writer.name(name), writer.stack(here));
+        writer.event(EventType::UserRegionBegin, [task.0, text, stack]);
+        if writer.is_on() {
+            goroutine = writer.own().goroutine.map(super::id_of);
+        }
+    });
+    goroutine
 }
 
 /// Logs a message, for a task or [`TaskId::BACKGROUND`]. The category is a text that repeats. Of the
@@ -82,7 +95,7 @@ pub fn log(task: TaskId, category: &'static str, message: &str) {
     }
 }
 
-fn log_at(here: Here, task: TaskId, category: &'static str, message: &str) {
+pub(crate) fn log_at(here: Here, task: TaskId, category: &'static str, message: &str) {
     user(|writer| {
         let (category, message) = (writer.name(category), writer.message(message));
         let stack = writer.stack(here);

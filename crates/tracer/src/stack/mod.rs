@@ -16,6 +16,8 @@ pub(crate) mod arena;
 pub mod bounds;
 pub mod modules;
 #[cfg(not(loom))]
+pub(crate) mod named;
+#[cfg(not(loom))]
 mod node;
 #[cfg(loom)]
 mod node_model;

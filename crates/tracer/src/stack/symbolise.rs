@@ -234,6 +234,16 @@ impl Symboliser {
     /// Returns whether it is in a module.
     fn find(&mut self, address: usize) -> bool {
         let first = self.frames.len();
+        #[cfg(not(loom))]
+        if self.is_own_process
+            && let Some(place) = super::named::Place::at(address)
+        {
+            let function = self.names.intern(place.function);
+            let file = self.names.intern(place.file);
+            self.frames
+                .push(frame(address, 0, function, file, Some(place.line)));
+            return true;
+        }
         // A return address may be in the next line or function; the call was before it.
         let call = (address as u64).wrapping_sub(1);
         let Some(loaded) = self.modules.iter_mut().find(|l| l.module.contains(call)) else {

@@ -1,11 +1,15 @@
 //! What the tests share: tracing is the process's, so they take turns, and every trace must be valid.
 #![allow(dead_code, reason = "each test uses a part")]
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{
+    env,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 use exectrace::{Memory, Subscription};
 use exectrace_export::ParsedWriter;
 use exectrace_reader::Reader;
+use exectrace_testkit::go::{Question, ask};
 use exectrace_validate::{Severity, Validator};
 
 /// Tests of one process take turns.
@@ -68,4 +72,30 @@ pub(crate) fn valid(trace: &[u8]) -> usize {
 
 fn tail(events: &[String]) -> String {
     events[events.len().saturating_sub(30)..].concat()
+}
+
+/// The kinds of events and what they are about, without times and ids.
+pub(crate) fn count(events: &[String], what: &str) -> usize {
+    events.iter().filter(|event| event.contains(what)).count()
+}
+
+/// Whether Go's parser and validator agree with what [`checked`] says of the trace. Where Go cannot be
+/// had, this says so and passes, except in continuous integration.
+#[allow(
+    clippy::print_stderr,
+    reason = "a test that could not run has to say so"
+)]
+pub(crate) fn ask_go(trace: &[u8], events: &[String]) {
+    let parsed = match ask(Question::Parsed, trace) {
+        Ok(parsed) => parsed,
+        Err(error) if env::var_os("CI").is_none() => {
+            eprintln!("SKIPPED: Go was not asked: {error}");
+            return;
+        }
+        Err(error) => panic!("Go cannot be asked: {error}"),
+    };
+    assert_eq!(parsed.error, None);
+    assert_eq!(parsed.output, events.concat());
+    let valid = ask(Question::Validate, trace).unwrap();
+    assert_eq!(valid.error, None, "{}", valid.output);
 }
