@@ -258,7 +258,12 @@ fn kill_many(mode: &str, default: u64, check: impl Fn(&Recovered, &Found) -> u64
     eprintln!("{mode}: {sums:?}");
     assert!(sums.rebuilt >= kills / 2, "{sums:?}");
     assert!(sums.named_stacks > sums.logs, "{sums:?}");
-    assert!(sums.lost_generations <= kills / 10 + 1, "{sums:?}");
+    // A stuck sink is there to lose some.
+    let may_lose = mode == "stuck";
+    assert!(
+        may_lose || sums.lost_generations <= kills / 10 + 1,
+        "{sums:?}"
+    );
 }
 
 /// Serial numbers below the largest that are not there, from `from` on.
