@@ -9,8 +9,8 @@ use clap::{
 
 use crate::{
     commands::{
-        assemble, blocking, completions, dump, flame, gc, goroutines, info, man, pprof, recover,
-        regions, sched, stw, tasks, timeline, validate, wakes,
+        assemble, blocking, completions, demo, dump, flame, gc, goroutines, info, man, pprof,
+        recover, regions, sched, stw, tasks, timeline, validate, wakes,
     },
     input::Source,
     terminal::ColorChoice,
@@ -76,6 +76,7 @@ pub(crate) enum Command {
     Assemble(assemble::AssembleArgs),
     Recover(recover::RecoverArgs),
     Validate(validate::ValidateArgs),
+    Demo(demo::DemoArgs),
     Completions(completions::CompletionsArgs),
     Man(man::ManArgs),
 }

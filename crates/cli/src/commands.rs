@@ -3,6 +3,7 @@
 pub(crate) mod assemble;
 pub(crate) mod blocking;
 pub(crate) mod completions;
+pub(crate) mod demo;
 pub(crate) mod dump;
 pub(crate) mod flame;
 pub(crate) mod gc;
@@ -44,6 +45,7 @@ pub(crate) fn run(cli: &Cli) -> Result<Outcome, Failure> {
         Command::Flame(args) => flame::run(args, &cli.global),
         Command::Assemble(args) => assemble::run(args, &cli.global),
         Command::Recover(args) => recover::run(args, &cli.global),
+        Command::Demo(args) => demo::run(args, &cli.global),
         Command::Validate(args) => validate::run(args, &cli.global),
         Command::Completions(args) => completions::run(args),
         Command::Man(args) => man::run(args),

@@ -4,7 +4,7 @@ mod common;
 
 use common::{TempDir, run};
 
-const COMMANDS: [&str; 18] = [
+const COMMANDS: [&str; 19] = [
     "info",
     "dump",
     "goroutines",
@@ -21,6 +21,7 @@ const COMMANDS: [&str; 18] = [
     "assemble",
     "recover",
     "validate",
+    "demo",
     "completions",
     "man",
 ];

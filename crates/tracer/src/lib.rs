@@ -2,6 +2,8 @@
 //!
 //! The trace is in the format of Go 1.26, so every tool for Go's traces opens it.
 //!
+//! - [`thread`], [`sync`] and [`iter`] are what the standard library has, traced. [`Task`], [`Region`] and
+//!   [`log!`] say what the program works on. [`init_from_env`] starts it all.
 //! - [`raw`] has every event: what runtimes, schedulers and garbage collectors report.
 //! - [`Session`] records into a file or any other [`sink`]; a [`FlightRecorder`] keeps the last seconds.
 //!   What is left when the process dies is the business of [`crash`], `mapped` and [`recover`].
@@ -42,6 +44,8 @@ pub mod clock;
 mod control;
 #[cfg(not(loom))]
 pub mod crash;
+#[cfg(not(loom))]
+mod env;
 #[cfg(not(loom))]
 pub mod flight;
 pub mod generation;
@@ -88,6 +92,8 @@ pub use exectrace_wire::TaskId;
 
 #[cfg(not(loom))]
 pub use control::{ControlError, Settings, Subscription, advance, configure, is_enabled, stats};
+#[cfg(not(loom))]
+pub use env::{InitError, Request, Tracing, init_from_env};
 #[cfg(not(loom))]
 pub use flight::FlightRecorder;
 #[cfg(not(loom))]

@@ -19,6 +19,7 @@ use super::salvage;
 use crate::{
     args::{Global, TraceArgs},
     error::{Failure, Outcome, is_trouble_on_the_way},
+    input::Source,
     output,
     progress::Progress,
     terminal::Paint,
@@ -43,6 +44,21 @@ pub(crate) struct InfoArgs {
     /// Add a table of events and bytes by type
     #[arg(long)]
     footprint: bool,
+}
+
+impl InfoArgs {
+    /// Of a trace, as if nothing else were said.
+    pub(crate) fn of(source: Source) -> Self {
+        Self {
+            trace: TraceArgs {
+                source,
+                salvage: false,
+                record: None,
+            },
+            json: false,
+            footprint: false,
+        }
+    }
 }
 
 pub(crate) fn run(args: &InfoArgs, global: &Global) -> Result<Outcome, Failure> {

@@ -47,6 +47,18 @@ pub(crate) struct ValidateArgs {
     limit: usize,
 }
 
+impl ValidateArgs {
+    /// One trace, as if nothing else were said.
+    pub(crate) fn of(source: Source) -> Self {
+        Self {
+            sources: vec![source],
+            salvage: false,
+            notices: false,
+            limit: 10,
+        }
+    }
+}
+
 pub(crate) fn run(args: &ValidateArgs, global: &Global) -> Result<Outcome, Failure> {
     let paint = Paint::for_stdout(global.color);
     let mut outcome = Outcome::Fine;
