@@ -13,6 +13,7 @@ mod tests;
 mod user;
 
 use core::fmt;
+use std::ops::ControlFlow;
 use std::sync::OnceLock;
 
 use exectrace_reader::{
@@ -151,16 +152,19 @@ impl Store {
         let mut builder = Builder::default();
         let mut losses = 0;
         let damage = loop {
-            let is_sync = match reader.next_event() {
-                Ok(Some(event)) => {
-                    builder.add(&event)?;
-                    event.event_type().is_none()
-                }
-                Ok(None) => break None,
+            // 1. Up to where a generation begins, or a sample of the processor.
+            let read = reader.try_for_each(|event| match builder.add(&event) {
+                Err(error) => ControlFlow::Break(Err(error)),
+                Ok(()) if event.event_type().is_none() => ControlFlow::Break(Ok(())),
+                Ok(()) => ControlFlow::Continue(()),
+            });
+            match read {
+                Ok(ControlFlow::Break(added)) => added?,
+                Ok(ControlFlow::Continue(())) => break None,
                 Err(error) => break Some(error),
-            };
-            // The reader can forget the program's state only where a generation begins.
-            if is_sync && let Some(report) = reader.salvage_report() {
+            }
+            // 2. The reader can forget the program's state only where a generation begins.
+            if let Some(report) = reader.salvage_report() {
                 let new = report.losses.get(losses..).unwrap_or_default();
                 if new
                     .iter()
