@@ -134,10 +134,10 @@ fn csv(loaded: &Loaded, places: &[Blocking]) -> String {
     csv.finish()
 }
 
-/// A reason for people.
+/// A reason for people. There is none for what began before the trace, nor for coroutines.
 fn reason_name(loaded: &Loaded, place: &Blocking) -> String {
     match loaded.text(place.reason) {
-        reason if reason.is_empty() => "(before the trace)".to_owned(),
+        reason if reason.is_empty() => "(none recorded)".to_owned(),
         reason => harmless(&reason),
     }
 }

@@ -138,7 +138,7 @@ fn state(loaded: &Loaded, interval: &Interval) -> String {
             (Origin::Syscall, _) => "back from the system call, waits for a proc".to_owned(),
             (Origin::Unknown, _) => "ready to run".to_owned(),
         },
-        State::Waiting if reason.is_empty() => format!("blocked, since before the trace{}", at()),
+        State::Waiting if reason.is_empty() => format!("blocked{}", at()),
         State::Waiting => format!("blocked ({reason}){}", at()),
         State::Syscall => format!("system call{}", at()),
         State::SyscallWithoutProc => "system call, without a proc".to_owned(),
