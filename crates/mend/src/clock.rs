@@ -1,9 +1,8 @@
 //! A generation's clock records.
 
-use exectrace_wire::{EventType as E, SyncRecord, SyncRecords, Ticks};
+use exectrace_wire::{EventType as E, SyncRecord, SyncRecords, Ticks, section::push_number};
 
 use crate::{
-    emit::push_number,
     error::{MendError, MendErrorKind},
     walk::{Batch, VERSION},
 };

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use exectrace_wire::{
-    BatchHeader, EventType as E, Generation, ThreadId, Ticks, encode_event,
-    limits::{MAX_BATCH_BYTES, MAX_BATCH_HEADER_BYTES, MAX_STRING_BYTES, MAX_TIMED_EVENT_BYTES},
-    varint,
+    EventType as E, Generation, ThreadId, encode_event,
+    limits::{MAX_BATCH_BYTES, MAX_STRING_BYTES, MAX_TIMED_EVENT_BYTES},
+    section::{Section, push_batch},
 };
 
 use crate::clock::Clock;
@@ -147,74 +147,4 @@ impl Emitter {
         self.bytes.push(E::EndOfGeneration.to_wire());
         self.bytes
     }
-}
-
-/// Records of one section, cut into batches.
-#[derive(Clone, Debug)]
-pub(crate) struct Section {
-    marker: E,
-    full: Vec<Vec<u8>>,
-    data: Vec<u8>,
-}
-
-impl Section {
-    pub(crate) const fn new(marker: E) -> Self {
-        Self {
-            marker,
-            full: Vec::new(),
-            data: Vec::new(),
-        }
-    }
-
-    /// Adds a record: its type, numbers and payload.
-    pub(crate) fn push(&mut self, record: E, numbers: &[u64], payload: &[u8]) {
-        let mut bytes = vec![record.to_wire()];
-        for number in numbers {
-            push_number(&mut bytes, *number);
-        }
-        bytes.extend_from_slice(payload);
-        if self.data.len() + bytes.len() > MAX_BATCH_BYTES {
-            self.full.push(std::mem::take(&mut self.data));
-        }
-        if self.data.is_empty() {
-            self.data.push(self.marker.to_wire());
-        }
-        self.data.extend(bytes);
-    }
-
-    pub(crate) fn finish(mut self) -> Vec<Vec<u8>> {
-        if !self.data.is_empty() {
-            self.full.push(self.data);
-        }
-        self.full
-    }
-}
-
-pub(crate) fn push_number(out: &mut Vec<u8>, number: u64) {
-    let mut buffer = [0; 10];
-    // Ten bytes hold any number.
-    let n = varint::write(&mut buffer, number).unwrap_or(0);
-    out.extend_from_slice(&buffer[..n]);
-}
-
-/// Appends a batch.
-pub(crate) fn push_batch(
-    out: &mut Vec<u8>,
-    generation: Generation,
-    thread: Option<ThreadId>,
-    time: u64,
-    data: &[u8],
-) {
-    let header = BatchHeader {
-        experiment: 0,
-        generation,
-        thread,
-        time: Ticks(time),
-        size: data.len(),
-    };
-    let mut buffer = [0; MAX_BATCH_HEADER_BYTES];
-    // The buffer holds any header.
-    let n = header.write(&mut buffer).unwrap_or(0);
-    out.extend_from_slice(&buffer[..n]);
-    out.extend_from_slice(data);
 }

@@ -31,6 +31,7 @@ pub mod limits;
 mod printable;
 pub mod quote;
 mod record;
+pub mod section;
 mod spec;
 mod status;
 mod structural;

@@ -12,13 +12,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use exectrace_wire::{
     ArgKind, BatchKind, EventType as E, Frame, Generation, GoroutineId, Strings, ThreadId,
-    decode_event, limits::MAX_STACK_FRAMES, parse_frame,
+    decode_event,
+    limits::MAX_STACK_FRAMES,
+    parse_frame,
+    section::{Section, push_batch, push_number},
 };
 
 use super::{Report, StackSource, image::Pieces};
 use crate::{
     clock::Clock,
-    emit::{Section, push_batch, push_number},
     layout::Block,
     standing::{Goroutine, Standing},
     walk::VERSION,

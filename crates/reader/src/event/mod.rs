@@ -98,6 +98,31 @@ impl<'a> Event<'a> {
         self.record.what.event_type()
     }
 
+    /// The arguments of [`Event::event_type`], without its time: ids of strings and stacks are those
+    /// of the generation. For tools that write traces; [`Event::kind`] says what they mean.
+    ///
+    /// Two events differ from their rows. `UserTaskEnd` has the task's parent as its third argument.
+    /// And a goroutine that ends in a system call takes leave of its proc with a `ProcSteal` that is
+    /// not in the trace: its `p_seq` is 0.
+    #[inline]
+    #[must_use]
+    pub fn args(&self) -> &'a [u64; 4] {
+        self.args
+    }
+
+    /// The string of the event's generation with this id.
+    #[must_use]
+    pub fn string(&self, id: u64) -> Option<Text<'a>> {
+        self.generation.tables.strings.get(id)
+    }
+
+    /// The stack of the event's generation with this id; `None` for 0, which is no stack.
+    #[must_use]
+    pub fn stack_with_id(&self, id: u64) -> Option<Stack<'a>> {
+        let is_there = id != 0 && self.generation.tables.stacks.contains(id);
+        is_there.then(|| self.stack_of(id))
+    }
+
     /// The stack at which it happened. A CPU sample always has one, possibly without frames.
     #[must_use]
     pub fn stack(&self) -> Option<Stack<'a>> {
@@ -113,8 +138,7 @@ impl<'a> Event<'a> {
             }
         };
         // In salvage mode a stack may be missing.
-        let is_there = id != 0 && self.generation.tables.stacks.contains(id);
-        is_there.then(|| self.stack_of(id))
+        self.stack_with_id(id)
     }
 
     /// What happened.
