@@ -10,7 +10,7 @@ use clap::{
 use crate::{
     commands::{
         assemble, blocking, completions, demo, dump, flame, gc, goroutines, info, man, pprof,
-        recover, regions, sched, stw, tasks, timeline, validate, wakes,
+        recover, regions, rewrite, sched, stw, tasks, timeline, validate, wakes,
     },
     input::Source,
     terminal::ColorChoice,
@@ -75,6 +75,7 @@ pub(crate) enum Command {
     Flame(flame::FlameArgs),
     Assemble(assemble::AssembleArgs),
     Recover(recover::RecoverArgs),
+    Rewrite(rewrite::RewriteArgs),
     Validate(validate::ValidateArgs),
     Demo(demo::DemoArgs),
     Completions(completions::CompletionsArgs),

@@ -13,6 +13,7 @@ pub(crate) mod man;
 pub(crate) mod pprof;
 pub(crate) mod recover;
 pub(crate) mod regions;
+pub(crate) mod rewrite;
 pub(crate) mod salvage;
 pub(crate) mod sched;
 pub(crate) mod stw;
@@ -46,6 +47,7 @@ pub(crate) fn run(cli: &Cli) -> Result<Outcome, Failure> {
         Command::Assemble(args) => assemble::run(args, &cli.global),
         Command::Recover(args) => recover::run(args, &cli.global),
         Command::Demo(args) => demo::run(args, &cli.global),
+        Command::Rewrite(args) => rewrite::run(args, &cli.global),
         Command::Validate(args) => validate::run(args, &cli.global),
         Command::Completions(args) => completions::run(args),
         Command::Man(args) => man::run(args),

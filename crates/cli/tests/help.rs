@@ -4,7 +4,7 @@ mod common;
 
 use common::{TempDir, run};
 
-const COMMANDS: [&str; 19] = [
+const COMMANDS: [&str; 20] = [
     "info",
     "dump",
     "goroutines",
@@ -20,6 +20,7 @@ const COMMANDS: [&str; 19] = [
     "flame",
     "assemble",
     "recover",
+    "rewrite",
     "validate",
     "demo",
     "completions",

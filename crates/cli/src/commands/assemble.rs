@@ -35,7 +35,8 @@ pub(crate) struct AssembleArgs {
     trace_version: Option<Version>,
 }
 
-fn parse_version(text: &str) -> Result<Version, String> {
+/// A version of the v2 family.
+pub(crate) fn parse_version(text: &str) -> Result<Version, String> {
     text.strip_prefix("1.")
         .and_then(|minor| minor.parse().ok())
         .and_then(Version::from_minor)
