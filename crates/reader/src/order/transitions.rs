@@ -17,6 +17,7 @@ use crate::{
 
 /// A transition of a goroutine. Masks are [`YES`] or [`NO`].
 #[derive(Clone, Copy)]
+#[repr(align(64))]
 struct Transition {
     /// The event names the goroutine and the next step of its sequence; otherwise it is about the
     /// goroutine that the thread runs.
@@ -109,11 +110,16 @@ impl Ordering {
     /// Transitions of a thread's events, until something else changes the ordering.
     #[inline(always)]
     pub(crate) fn transitions(&mut self, slot: ThreadSlot) -> Transitions<'_> {
+        let thread = &mut self.threads[slot.0 as usize];
+        let record = &mut self.records[0];
+        // No transition changes these.
+        record.thread = thread.id;
+        record.proc = thread.proc;
         Transitions {
-            thread: &mut self.threads[slot.0 as usize],
+            thread,
             goroutines: &mut self.goroutines,
             generation: self.generation,
-            record: &mut self.records[0],
+            record,
             kept: &self.kept,
         }
     }
@@ -164,8 +170,6 @@ impl Transitions<'_> {
         thread.goroutine = (current ^ (difference & transition.begins)) | transition.ends;
         record.goroutine = current;
         record.time = event.time();
-        record.thread = thread.id;
-        record.proc = thread.proc;
         record.resource = id;
         record.what = transition.what;
         true
