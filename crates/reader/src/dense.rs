@@ -1,6 +1,6 @@
 //! Maps from ids that are dense in every real trace but may be anything in a hostile one.
 
-use std::collections::HashMap;
+use crate::id_hash::IdHashMap;
 
 /// A table of one generation, from ids to values, built once and then only read.
 ///
@@ -102,7 +102,7 @@ pub(crate) struct IdMap<T> {
     spare: Vec<Box<Page<T>>>,
     page_count: usize,
     len: usize,
-    sparse: HashMap<u64, T>,
+    sparse: IdHashMap<T>,
 }
 
 /// The place of all pages whose numbers have the same low bits; it holds one of them.
@@ -153,7 +153,7 @@ impl<T> Default for IdMap<T> {
             spare: Vec::new(),
             page_count: 0,
             len: 0,
-            sparse: HashMap::new(),
+            sparse: IdHashMap::default(),
         }
     }
 }
@@ -336,7 +336,7 @@ impl<T: Vacant> IdMap<T> {
 
 #[cold]
 #[inline(never)]
-fn find_sparse_mut<T>(sparse: &mut HashMap<u64, T>, id: u64) -> Option<&mut T> {
+fn find_sparse_mut<T>(sparse: &mut IdHashMap<T>, id: u64) -> Option<&mut T> {
     sparse.get_mut(&id)
 }
 
@@ -408,6 +408,8 @@ impl<T> std::ops::IndexMut<u32> for Slab<T> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
+
     use super::*;
 
     #[test]

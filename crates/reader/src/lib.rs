@@ -54,6 +54,7 @@ mod event;
 mod framing;
 mod frontier;
 mod generation;
+mod id_hash;
 pub mod limits;
 mod load;
 mod order;

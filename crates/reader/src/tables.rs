@@ -1,10 +1,8 @@
 //! The string and stack tables of a generation.
 
-use std::collections::HashMap;
-
 use exectrace_wire::RawFrame;
 
-use crate::{dense::IdTable, text::Text};
+use crate::{dense::IdTable, id_hash::IdHashMap, text::Text};
 
 /// The tables of one generation.
 #[derive(Debug, Default)]
@@ -63,7 +61,7 @@ impl StringTable {
 #[derive(Debug, Default)]
 pub(crate) struct StringTableBuilder {
     data: Vec<u8>,
-    spans: HashMap<u64, Span>,
+    spans: IdHashMap<Span>,
 }
 
 impl StringTableBuilder {
@@ -141,9 +139,9 @@ pub(crate) struct StackTableBuilder {
     frames: Vec<RawFrame>,
     /// The first frame seen with each program counter: it wins over later definitions (format
     /// specification, section 2.3).
-    by_pc: HashMap<u64, u32>,
+    by_pc: IdHashMap<u32>,
     stacks: Vec<u32>,
-    spans: HashMap<u64, Span>,
+    spans: IdHashMap<Span>,
 }
 
 /// A string that a stack needs is not in the string table.
