@@ -193,7 +193,12 @@ fn build(quick: bool) -> Outcome<Vec<Contender>> {
             &[&reader, "--overlapped"],
         ),
         Contender::loop_of("raw records", "Go", &[&go_oracle, "rawcount"]),
-        Contender::loop_of("raw records", "exectrace", &[&raw]),
+        Contender::loop_of("raw records", "exectrace, 1 thread", &[&raw]),
+        Contender::loop_of(
+            "raw records",
+            "exectrace, 2 threads",
+            &[&raw, "--overlapped"],
+        ),
         Contender::dump("text of ordered events", "Go", &[&go_trace, "-d=parsed"]),
         Contender::dump("text of ordered events", "exectrace", &[&exectrace, "dump"]),
         Contender::dump("text of raw records", "Go", &[&go_trace, "-d=wire"]),
