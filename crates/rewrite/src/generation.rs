@@ -51,12 +51,14 @@ struct OpenBatch {
 }
 
 impl OpenGeneration {
-    /// Begins a generation with its clocks and the batches of experiments.
+    /// Begins a generation with its clocks and the batches of experiments. `is_raised` says that its
+    /// sync is at `start` only because events of the generation before are later than its own.
     pub(crate) fn begin(
         out: &mut impl Write,
         version: Version,
         number: Generation,
         start: u64,
+        is_raised: bool,
         sync: &Sync<'_>,
     ) -> io::Result<Self> {
         let mut bytes = Vec::new();
@@ -78,9 +80,12 @@ impl OpenGeneration {
                 ),
                 None => (start, start, start / FREQUENCY, start % FREQUENCY),
             };
-            time = time.min(at);
+            // A reader raises the sync's time again; otherwise, the difference wraps around.
+            if is_raised {
+                time = time.min(at);
+            }
             data.push(E::ClockSnapshot.to_wire());
-            for number in [at - time, monotonic, seconds, nanos] {
+            for number in [at.wrapping_sub(time), monotonic, seconds, nanos] {
                 push_number(&mut data, number);
             }
         }

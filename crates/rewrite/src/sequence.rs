@@ -16,6 +16,7 @@ struct Context {
 /// the collector, which do not; knows what threads hold.
 #[derive(Debug, Default)]
 pub(crate) struct Sequences {
+    generations: u64,
     goroutines: HashMap<u64, u64>,
     procs: HashMap<u64, u64>,
     gc: u64,
@@ -26,6 +27,7 @@ pub(crate) struct Sequences {
 
 impl Sequences {
     pub(crate) fn begin_generation(&mut self) {
+        self.generations += 1;
         self.goroutines.clear();
         self.procs.clear();
     }
@@ -60,11 +62,26 @@ impl Sequences {
         if known.is_some_and(|known| known.goroutine != Some(event.args()[0])) {
             return own;
         }
-        match event.proc() {
-            Some(proc) => self.holders.get(&proc.0).copied().map(ThreadId).or(own),
-            None if known.is_some_and(|known| known.proc.is_some()) => None,
-            None => own,
+        match (event.proc(), known) {
+            (Some(proc), _) => self.holders.get(&proc.0).copied().map(ThreadId).or(own),
+            (None, Some(known)) if known.proc.is_some() => None,
+            (None, Some(_)) => own,
+            // After the first generation, a thread that is new cannot say itself what it runs.
+            (None, None) => match event.goroutine() {
+                Some(goroutine) => self.runner(goroutine.0),
+                None if self.generations > 1 => None,
+                None => own,
+            },
         }
+    }
+
+    /// The thread that runs a goroutine, if one does.
+    fn runner(&self, goroutine: u64) -> Option<ThreadId> {
+        let runners = self.threads.iter();
+        runners
+            .filter(|(_, context)| context.goroutine == Some(goroutine))
+            .map(|(thread, _)| ThreadId(*thread))
+            .min_by_key(|thread| thread.0)
     }
 
     /// Follows an event that `thread` reports.

@@ -52,6 +52,7 @@ pub struct TraceWriter<W> {
     changes: Changes,
     open: Option<OpenGeneration>,
     last_number: Option<Generation>,
+    last_time: Option<Time>,
     sequences: Sequences,
     /// Events to come that belong to one that is written already: a coroutine switch is three.
     implied: u8,
@@ -79,6 +80,7 @@ impl<W: Write> TraceWriter<W> {
             changes,
             open: None,
             last_number: None,
+            last_time: None,
             sequences: Sequences::default(),
             implied: 0,
             end_time: None,
@@ -93,12 +95,15 @@ impl<W: Write> TraceWriter<W> {
     ///
     /// If it cannot be written; then the trace is no whole one and never will be.
     pub fn write(&mut self, event: &Event<'_>) -> Result<(), RewriteError> {
-        match (event.event_type(), event.kind()) {
-            (_, EventKind::Sync(sync)) => self.sync(event.time(), &sync),
-            (_, EventKind::StackSample) => self.sample(event),
-            (Some(event_type), _) => self.event(event, event_type),
-            (None, _) => Ok(()),
+        match event.event_type() {
+            Some(event_type) => self.event(event, event_type)?,
+            None => match event.kind() {
+                EventKind::Sync(sync) => self.sync(event.time(), &sync)?,
+                _ => self.sample(event)?,
+            },
         }
+        self.last_time = Some(event.time());
+        Ok(())
     }
 
     /// Writes what is left of the last generation; returns what received the trace, and what is lost.
@@ -146,7 +151,9 @@ impl<W: Write> TraceWriter<W> {
         sync: &Sync<'_>,
     ) -> Result<(), RewriteError> {
         let start = wire_time(time)?;
-        let open = OpenGeneration::begin(&mut self.out, self.version, number, start, sync)?;
+        let is_raised = self.last_time.is_some_and(|last| time.since(last) == 1);
+        let (out, version) = (&mut self.out, self.version);
+        let open = OpenGeneration::begin(out, version, number, start, is_raised, sync)?;
         self.open = Some(open);
         self.sequences.begin_generation();
         Ok(())
@@ -201,6 +208,10 @@ impl<W: Write> TraceWriter<W> {
         let Some(event_type) = self.in_version(event, event_type, &mut args) else {
             return Ok(());
         };
+        if event_type == E::UserTaskBegin && args[1] == TaskId::NONE.0 {
+            // The wire says by 0 that a task has no parent.
+            args[1] = TaskId::BACKGROUND.0;
+        }
         if matches!(event_type, E::GoSwitch | E::GoSwitchDestroy) {
             self.implied = 2;
         }
@@ -224,8 +235,6 @@ impl<W: Write> TraceWriter<W> {
                     let stack = self.stack(event, arg);
                     open(&mut self.open, time)?.stack(stack)
                 }
-                // 0 is the parent of a task that has none, and so it is on the wire.
-                ArgKind::Task if arg == TaskId::NONE.0 => 0,
                 _ => arg,
             };
         }

@@ -9,6 +9,7 @@ use exectrace_export::ParsedWriter;
 use exectrace_reader::{EventKind, Reader};
 use exectrace_rewrite::{Changes, Losses, RewriteError, rewrite};
 use exectrace_testkit::{
+    damage,
     go::{self, Question},
     sim,
 };
@@ -171,6 +172,55 @@ fn simulated_programs_come_back_too() {
             assert_same(&format!("seed {seed}, {version}"), &before, &after);
         }
     }
+}
+
+/// What a reader accepts after damage comes back as it was; all else is an error.
+#[test]
+fn damaged_traces_come_back_as_they_are_read() {
+    for version in Version::V2 {
+        let trace = simulated(7, version);
+        let mut accepted = 0;
+        for damaged in damage::bit_flips(&trace)
+            .step_by(17)
+            .chain(damage::gigantic_numbers(&trace).step_by(3))
+        {
+            let how = &damaged.how;
+            let Ok(before) = read(&damaged.bytes, true) else {
+                let result = rewritten(&damaged.bytes, version, Changes::default());
+                assert!(result.is_err(), "{version}: {how}");
+                continue;
+            };
+            let target = parse_header(&damaged.bytes).unwrap();
+            let (copy, losses) = match rewritten(&damaged.bytes, target, Changes::default()) {
+                // Of a clock that overflows.
+                Err(RewriteError::Time(_)) => continue,
+                result => result.unwrap_or_else(|error| panic!("{how}: {error}")),
+            };
+            // Readers take events of later versions; they are lost, and that is counted. And times
+            // that readers round are those of a clock that is damaged, too.
+            if losses != Losses::default() || is_beyond_rounding(&damaged.bytes) {
+                continue;
+            }
+            accepted += 1;
+            let after = read(&copy, true).unwrap_or_else(|error| panic!("{how}: {error}"));
+            assert_same(&format!("{version}: {how}"), &before, &after);
+        }
+        assert!(accepted > 100, "only {accepted} were accepted");
+    }
+}
+
+/// Whether a time of the trace is too large for readers to convert it without rounding.
+fn is_beyond_rounding(trace: &[u8]) -> bool {
+    let mut reader = Reader::new(trace).unwrap();
+    let mut latest = 0;
+    while let Some(event) = reader.next_event().unwrap() {
+        latest = latest.max(event.time().nanos());
+        if let EventKind::Sync(sync) = event.kind() {
+            let clock = sync.clock().map_or(0, |clock| clock.trace.nanos());
+            latest = latest.max(clock.saturating_abs());
+        }
+    }
+    latest >= 1 << 53
 }
 
 #[test]
