@@ -138,6 +138,9 @@ pub fn stats() -> Stats {
 
 /// Changes the settings from now on.
 pub fn configure(settings: &Settings) {
+    if is_forked() {
+        return;
+    }
     pool().set_limit(settings.max_memory / BLOCK_BYTES);
     let blocks = (settings.generation_bytes / BLOCK_BYTES).max(1);
     GENERATION_BLOCKS.store(blocks, Ordering::Relaxed);
@@ -403,4 +406,5 @@ pub(crate) fn is_forked() -> bool {
 extern "C" fn in_forked_child() {
     FORKED.store(true, Ordering::Relaxed);
     CLOCKWORK.turn_off();
+    thread_state::forget_current();
 }

@@ -26,11 +26,15 @@ pub struct Stats {
     /// Events from inside the tracer: a signal handler that interrupted it, an allocator that is
     /// traced. They are not in the trace.
     pub nested_events: u64,
-    /// Events on threads whose thread-local state is gone: from destructors that run late. They are
-    /// not in the trace.
+    /// Events on threads whose thread-local state is gone: from destructors that run late; and in
+    /// forked children. They are not in the trace.
     pub late_events: u64,
     /// Events that need a goroutine, on threads that run none. They are not in the trace.
     pub homeless_events: u64,
+    /// Calls that do not fit what the trace knows of the thread, goroutine or proc: the token is of a
+    /// proc that its thread has left for another, or something that came before was dropped. They are
+    /// not in the trace.
+    pub misfit_events: u64,
     /// Goroutines that were dropped where no thread could end them. They stay as they are in the
     /// trace, to its end.
     pub abandoned_goroutines: u64,
@@ -41,6 +45,12 @@ pub struct Stats {
     pub failed_consumers: u64,
     /// Bytes of trace memory in use.
     pub memory: u64,
+}
+
+/// Counts a call that does not fit what the trace knows, and cannot be in it.
+#[cold]
+pub(crate) fn misfit() {
+    COUNTERS.misfit_events.add(1);
 }
 
 /// A counter that any thread may increment at any time.
@@ -76,5 +86,5 @@ macro_rules! counters {
 
 counters! {
     events, bytes, generations, lost_generations, lost_events, dropped_generations, dropped_events, nested_events, late_events,
-    homeless_events, abandoned_goroutines, leaked_tokens, failed_consumers,
+    homeless_events, misfit_events, abandoned_goroutines, leaked_tokens, failed_consumers,
 }

@@ -158,9 +158,9 @@ fn bad_sinks_do_not_hold_up_the_program() {
         }
     }
     let _alone = alone();
-    let builder = || Session::builder().patience(Duration::from_millis(20));
-    let end = |sink: Sink| {
-        let session = builder().start(sink).unwrap();
+    let patient = Duration::from_secs(600);
+    let end = |sink: Sink, patience: Duration| {
+        let session = Session::builder().patience(patience).start(sink).unwrap();
         rounds(100);
         match session.stop() {
             Err(SessionError::Sink(error)) => {
@@ -170,20 +170,24 @@ fn bad_sinks_do_not_hold_up_the_program() {
             other => panic!("{other:?}"),
         }
     };
-    assert!(matches!(end(Sink::writer(Stuck)), SinkErrorKind::Stuck(_)));
-    let kind = end(Sink::writer(Panicking));
+    // Who is stuck is given up. All others end by themselves, however long that takes on a machine that
+    // has other things to do.
+    let kind = end(Sink::writer(Stuck), Duration::from_millis(20));
+    assert!(matches!(kind, SinkErrorKind::Stuck(_)), "{kind}");
+    let kind = end(Sink::writer(Panicking), patient);
     assert!(matches!(kind, SinkErrorKind::Panicked(_)), "{kind}");
     let (reader, writer) = io::pipe().unwrap();
     drop(reader);
-    assert!(matches!(end(Sink::writer(writer)), SinkErrorKind::Write(_)));
+    let kind = end(Sink::writer(writer), patient);
+    assert!(matches!(kind, SinkErrorKind::Write(_)), "{kind}");
     #[cfg(target_os = "linux")]
-    assert!(matches!(
-        end(Sink::path("/dev/full")),
-        SinkErrorKind::Write(_)
-    ));
+    {
+        let kind = end(Sink::path("/dev/full"), patient);
+        assert!(matches!(kind, SinkErrorKind::Write(_)), "{kind}");
+    }
     // And the next session is none the worse for it.
     let (sink, trace) = Sink::memory();
-    let session = builder().start(sink).unwrap();
+    let session = Session::builder().patience(patient).start(sink).unwrap();
     log("still here");
     session.stop().unwrap();
     assert!(has_log(&trace.bytes(), "still here"));

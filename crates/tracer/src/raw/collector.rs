@@ -24,6 +24,8 @@ pub(crate) const THREAD: ThreadId = ThreadId(NUMBER as u64);
 #[derive(Debug)]
 pub(crate) struct Collector {
     pub(crate) is_active: bool,
+    /// The phase is over, but nobody could say so.
+    pub(crate) is_orphan: bool,
     sequence: u64,
     /// The numbers of what even and odd phases have to say at their beginning.
     at_start: [Option<u64>; 2],
@@ -33,6 +35,7 @@ pub(crate) struct Collector {
 
 static COLLECTOR: Mutex<Collector> = Mutex::new(Collector {
     is_active: false,
+    is_orphan: false,
     sequence: 0,
     at_start: [None; 2],
     thread: None,

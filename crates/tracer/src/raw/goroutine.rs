@@ -8,7 +8,9 @@ use super::{
     OnThread, ProcHandle, RunningProc, Syscall, create, end_elsewhere, id_of, proc, slots,
 };
 use crate::{
+    control,
     stack::Here,
+    stats::misfit,
     status::{Slot, State},
     writer::{PROCS, Writer},
 };
@@ -91,6 +93,8 @@ fn unblock(here: Here, slot: &'static Slot) {
             let unblock = [slot.id(), slot.next_sequence(writer.phase()), stack];
             writer.event(EventType::GoUnblock, unblock);
             slot.set(word.to(State::Runnable));
+        } else {
+            misfit();
         }
     }
 }
@@ -205,7 +209,7 @@ impl Running {
         let next = ManuallyDrop::new(next).slot;
         if let Some(mut writer) = Writer::new()
             && runs(&mut writer, slot)
-            && next.word().state() == State::Waiting
+            && waits(next)
         {
             switch(&mut writer, EventType::GoSwitch, next);
             slot.set(slot.word().to(State::Waiting));
@@ -219,7 +223,7 @@ impl Running {
         let next = ManuallyDrop::new(next).slot;
         if let Some(mut writer) = Writer::new()
             && runs(&mut writer, slot)
-            && next.word().state() == State::Waiting
+            && waits(next)
         {
             switch(&mut writer, EventType::GoSwitchDestroy, next);
             let phase = writer.phase();
@@ -248,6 +252,9 @@ impl Running {
     }
 
     fn procs_changed_at(&self, here: Here, count: u64) {
+        if control::is_forked() {
+            return;
+        }
         // Locked before the section, so that the last number told is the last one set.
         let mut procs = PROCS.lock().unwrap_or_else(PoisonError::into_inner);
         procs.count = count;
@@ -286,10 +293,23 @@ impl Drop for Running {
     }
 }
 
-/// Whether the thread runs this goroutine, as the trace knows.
+/// Whether a goroutine is blocked, as the trace knows. If not, the call is counted as a misfit.
+fn waits(slot: &'static Slot) -> bool {
+    let waits = slot.word().state() == State::Waiting;
+    if !waits {
+        misfit();
+    }
+    waits
+}
+
+/// Whether the thread runs this goroutine, as the trace knows. If not, the call is counted as a misfit.
 pub(super) fn runs(writer: &mut Writer, slot: &'static Slot) -> bool {
     let own = writer.own();
-    own.running && own.goroutine.is_some_and(|g| std::ptr::eq(g, slot))
+    let runs = own.running && own.goroutine.is_some_and(|g| std::ptr::eq(g, slot));
+    if !runs {
+        misfit();
+    }
+    runs
 }
 
 fn cease(here: Here, slot: &'static Slot, event: EventType, state: State, reason: &'static str) {

@@ -1,9 +1,11 @@
 //! Ranges of garbage collectors: the world stopped, marking, assisting, sweeping.
 
+use std::mem;
+
 use exectrace_wire::EventType;
 
 use super::{Running, collector, goroutine::runs, world};
-use crate::{stack::Here, status::Slot, writer::Writer};
+use crate::{control, stack::Here, status::Slot, writer::Writer};
 
 /// The world is stopped, until it is dropped. While it is, no generation ends.
 #[derive(Debug)]
@@ -33,7 +35,7 @@ pub struct Sweep<'a> {
 }
 
 /// A concurrent mark phase. It ends when it is dropped on a thread that runs a goroutine; on another
-/// one it cannot, and goes on to the trace's end.
+/// one it cannot, and goes on until the next one is over.
 #[derive(Debug)]
 #[must_use = "when it is dropped, the phase is over"]
 pub struct MarkPhase {
@@ -112,9 +114,14 @@ impl Running {
     }
 
     fn mark_at(&self, here: Here) -> Option<MarkPhase> {
+        if control::is_forked() {
+            return None;
+        }
         let mut collector = collector::lock();
         if collector.is_active {
-            return None;
+            // Not made in vain: dropping one takes the lock.
+            let is_orphan = mem::take(&mut collector.is_orphan);
+            return is_orphan.then(|| MarkPhase { _private: () });
         }
         let mut writer = Writer::new()?;
         if !runs(&mut writer, self.slot) {
@@ -194,6 +201,9 @@ impl Drop for Sweep<'_> {
 
 impl Drop for MarkPhase {
     fn drop(&mut self) {
+        if control::is_forked() {
+            return;
+        }
         let mut collector = collector::lock();
         if let Some(mut writer) = Writer::new()
             && writer.own().running
@@ -202,6 +212,8 @@ impl Drop for MarkPhase {
             let end = [collector.next_sequence()];
             writer.event(EventType::GCEnd, end);
             collector.is_active = false;
+        } else {
+            collector.is_orphan = true;
         }
     }
 }

@@ -26,10 +26,22 @@
 //!
 //! # What cannot be said with types
 //!
+//! A thread has one proc. If it starts another, the trace says that it gave up the first one, and what
+//! is done with that one's tokens is not in the trace, but in
+//! [`Stats::misfit_events`](crate::Stats::misfit_events). In builds with debug assertions, starting the
+//! second one panics.
+//!
 //! A leaked token ([`std::mem::forget`]) leaves its thread with a goroutine or proc that nobody can end.
 //! When the thread takes the next proc, or ends, the trace says that the goroutine has ended, too, and
 //! [`Stats::leaked_tokens`](crate::Stats::leaked_tokens) counts it. In builds with debug assertions,
 //! taking a proc then panics.
+//!
+//! # Forks, destructors, signal handlers
+//!
+//! In the child of a fork, in destructors of thread-local variables that run after the tracer's own, and
+//! in a signal handler that has interrupted the tracer, calls do nothing but being counted: in
+//! [`Stats::late_events`](crate::Stats::late_events) and
+//! [`Stats::nested_events`](crate::Stats::nested_events).
 //!
 //! # Example
 //!
@@ -55,7 +67,7 @@ use exectrace_wire::{EventType, GoroutineId};
 
 use crate::{
     stack::Here,
-    stats::COUNTERS,
+    stats::{COUNTERS, misfit},
     status::{Slot, State, Word},
     writer::Writer,
 };
@@ -143,6 +155,7 @@ fn end_with(slot: &'static Slot, borrowed: Option<&'static Slot>) {
         return;
     };
     if !matches!(slot.word().state(), State::Runnable | State::Waiting) {
+        misfit();
         return;
     }
     let phase = writer.phase();

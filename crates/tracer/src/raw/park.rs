@@ -74,7 +74,7 @@ pub(crate) fn unpark(parked: &Parked, woken: Woken) {
         && writer.own().goroutine.is_none()
     {
         proc::start(&mut writer, parked.proc);
-        proc::run(&mut writer, slot);
+        proc::run(&mut writer, parked.proc, slot);
     }
 }
 

@@ -7,6 +7,7 @@ use exectrace_wire::{EventType, ProcId};
 use super::{OnThread, Runnable, Running, create, slots};
 use crate::{
     stack::Here,
+    stats::misfit,
     status::{Slot, State, Word},
     writer::Writer,
 };
@@ -58,17 +59,19 @@ impl Proc {
         ProcHandle::of(self.slot)
     }
 
-    /// The thread takes it.
+    /// The thread takes it. If it has another one, it gives that up, and the goroutine on it ends: a
+    /// thread has one proc at a time.
     ///
     /// # Panics
     ///
-    /// With debug assertions: if the thread has one, whose token was leaked.
+    /// With debug assertions: if the thread has one, whose token was leaked or is still held.
     pub fn start(self) -> RunningProc {
         let slot = ManuallyDrop::new(self).slot;
         if let Some(mut writer) = Writer::new() {
             debug_assert!(
                 writer.own().proc.is_none() && writer.own().goroutine.is_none(),
-                "the thread has a proc or a goroutine whose token was leaked"
+                "the thread has a proc or a goroutine already: stop it before, and do not leak its \
+                 token"
             );
             writer.leave_everything();
             start(&mut writer, slot);
@@ -80,6 +83,7 @@ impl Proc {
 /// The thread, which has none, takes an idle proc. It may be in a system call.
 pub(super) fn start(writer: &mut Writer, slot: &'static Slot) {
     if slot.word().state() != State::Idle {
+        misfit();
         return;
     }
     let phase = writer.phase();
@@ -187,7 +191,7 @@ impl RunningProc {
         let proc = ManuallyDrop::new(self).slot;
         let goroutine = ManuallyDrop::new(goroutine).slot;
         if let Some(mut writer) = Writer::new() {
-            run(&mut writer, goroutine);
+            run(&mut writer, proc, goroutine);
         }
         Running::of(proc, goroutine)
     }
@@ -205,12 +209,14 @@ impl RunningProc {
     }
 }
 
-/// The thread runs a goroutine on its proc, if it has one and runs none.
-pub(super) fn run(writer: &mut Writer, goroutine: &'static Slot) {
+/// The thread runs a goroutine on this proc, if that is the one it has and it runs none.
+pub(super) fn run(writer: &mut Writer, proc: &'static Slot, goroutine: &'static Slot) {
     let own = writer.own();
     let word = goroutine.word();
     let is_ready = matches!(word.state(), State::Runnable | State::Waiting);
-    if own.proc.is_none() || own.goroutine.is_some() || !is_ready {
+    let has_proc = own.proc.is_some_and(|own| std::ptr::eq(own, proc));
+    if !has_proc || own.goroutine.is_some() || !is_ready {
+        misfit();
         return;
     }
     let phase = writer.phase();
@@ -249,6 +255,7 @@ fn stop(slot: &'static Slot) {
     if let Some(mut writer) = Writer::new() {
         let own = writer.own();
         if own.goroutine.is_some() || own.proc.is_none_or(|p| !std::ptr::eq(p, slot)) {
+            misfit();
             return;
         }
         writer.claim_context();

@@ -9,6 +9,7 @@ use std::{
 };
 
 use crate::{
+    control,
     status::{Slot, State, Word},
     thread_state::{self, Own},
 };
@@ -117,6 +118,11 @@ pub(crate) fn give_back(spare: &mut VecDeque<(&'static Slot, u64)>) {
 
 /// A proc that nobody has. Its number stays the same, whoever uses it.
 pub(crate) fn take_proc() -> &'static Slot {
+    static NONE: Slot = Slot::new();
+    if control::is_forked() {
+        // The lock may be held for ever, by a thread that this process does not have.
+        return &NONE;
+    }
     let unused = procs().unused.pop();
     unused.unwrap_or_else(new_proc)
 }
@@ -140,8 +146,12 @@ pub(crate) fn new_proc() -> &'static Slot {
     slot
 }
 
-/// Takes an idle proc that nobody wants any more.
+/// Takes an idle proc that nobody wants any more. One that is not idle, as the trace knows, stays with
+/// who has it.
 pub(crate) fn free_proc(slot: &'static Slot) {
+    if control::is_forked() || slot.word().state() != State::Idle {
+        return;
+    }
     procs().unused.push(slot);
 }
 

@@ -10,6 +10,7 @@ use super::{
 };
 use crate::{
     stack::Here,
+    stats::misfit,
     status::{Slot, State, Word},
     writer::Writer,
 };
@@ -57,12 +58,12 @@ impl Syscall {
     }
 
     /// A thread that was not known calls in: its goroutine is new, and has no proc. `None` if the
-    /// thread has a goroutine already.
+    /// thread has a goroutine or a proc already.
     #[must_use]
     pub fn create() -> Option<Self> {
         let mut writer = Writer::new()?;
         let own = writer.own();
-        if own.goroutine.is_some() {
+        if own.goroutine.is_some() || own.proc.is_some() {
             return None;
         }
         let thread = own.thread;
@@ -163,6 +164,7 @@ impl Syscall {
         let proc = ManuallyDrop::new(proc).slot;
         if let Some(mut writer) = Writer::new()
             && in_syscall(&mut writer, slot)
+            && is_idle(proc)
         {
             let phase = writer.phase();
             writer.own().proc = None;
@@ -196,10 +198,24 @@ impl Drop for Syscall {
     }
 }
 
-/// Whether the thread's goroutine is this one, and in a system call, as the trace knows.
+/// Whether nobody has a proc, as the trace knows. If somebody does, the call is counted as a misfit.
+fn is_idle(proc: &'static Slot) -> bool {
+    let is = proc.word().state() == State::Idle;
+    if !is {
+        misfit();
+    }
+    is
+}
+
+/// Whether the thread's goroutine is this one, and in a system call, as the trace knows. If not, the
+/// call is counted as a misfit.
 fn in_syscall(writer: &mut Writer, slot: &'static Slot) -> bool {
     let own = writer.own();
-    !own.running && own.goroutine.is_some_and(|g| std::ptr::eq(g, slot))
+    let is = !own.running && own.goroutine.is_some_and(|g| std::ptr::eq(g, slot));
+    if !is {
+        misfit();
+    }
+    is
 }
 
 /// The proc is somebody else's; the goroutine waits for another.

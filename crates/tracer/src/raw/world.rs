@@ -8,6 +8,8 @@ use std::{
     sync::{Condvar, Mutex, MutexGuard, PoisonError},
 };
 
+use crate::control;
+
 /// Who stops the world, and who waits for it to run.
 #[derive(Debug)]
 pub(crate) struct World {
@@ -56,6 +58,9 @@ pub(crate) fn is_stopped_here() -> bool {
 ///
 /// MUST be called before the section of the event, otherwise the generation may change in between.
 pub(crate) fn stop() -> bool {
+    if control::is_forked() {
+        return false;
+    }
     let mut world = lock();
     while !world.is_stopped && world.gates > 0 {
         world = wait(world);
@@ -70,6 +75,9 @@ pub(crate) fn stop() -> bool {
 
 /// MUST be called after the section of the event, on the thread that has stopped the world.
 pub(crate) fn start() {
+    if control::is_forked() {
+        return;
+    }
     lock().is_stopped = false;
     STOPPED_HERE.set(false);
     CHANGED.notify_all();

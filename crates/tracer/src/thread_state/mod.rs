@@ -7,5 +7,6 @@ mod threads;
 
 #[cfg(not(loom))]
 pub(crate) use threads::{
-    CLOCKWORK, Half, Over, Own, Section, collected, enter, is_closed_before, stacks, switch,
+    CLOCKWORK, Half, Over, Own, Section, collected, enter, forget_current, is_closed_before,
+    stacks, switch,
 };

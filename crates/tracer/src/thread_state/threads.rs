@@ -315,15 +315,19 @@ impl Drop for Exit {
         CLOSED_TO_EVENTS.set(true);
 
         // 3. Out of the list.
-        if crate::control::is_forked() {
-            return;
-        }
         let mut registry = registry();
         if let Some(at) = registry.live.iter().position(|t| std::ptr::eq(*t, thread)) {
             registry.live.swap_remove(at);
             registry.ended.push_back((thread, phase));
         }
     }
+}
+
+/// In a forked child: its thread is not the one that traced, and writes nothing. What that one had
+/// begun is the parent's, and may be in memory that the two share.
+pub(crate) fn forget_current() {
+    CURRENT.set(None);
+    CLOSED_TO_EVENTS.set(true);
 }
 
 /// What threads have finished in one phase, in the order of each thread.
