@@ -125,6 +125,8 @@ fn a_slow_sink_loses_whole_generations() {
     });
     let session = Session::builder()
         .max_memory(200 << 10)
+        // What is queued when the session ends takes a while.
+        .patience(Duration::from_secs(60))
         .start(sink)
         .unwrap();
     // Something is dropped sooner or later.
