@@ -76,6 +76,8 @@ fn steps() -> Vec<(&'static str, Step)> {
     steps.push(("simulations, asked of Go", example("simulate -- 0 50")));
     let asked = "test -p exectrace-mend --test gaps -- --ignored";
     steps.push(("bridges, asked of Go", cargo(asked)));
+    let asked = "test -p exectrace-rewrite --test round_trip -- --ignored";
+    steps.push(("rewriting, asked of Go", cargo(asked)));
     // Stacks are walked along frame pointers, which the other builds do not have.
     let stacks = cargo("test --package exectrace --lib stack::")
         .env("RUSTFLAGS", "-C force-frame-pointers=yes")
