@@ -77,8 +77,15 @@ mod tests {
     /// A hash table takes a hash's low bits as the place and its high bits to tell entries apart.
     #[test]
     fn regular_ids_spread_over_places_and_tags() {
-        for step in [1, 16, 4096, 1 << 32, 1 << 56] {
-            let hash = IdHash([0x243f_6a88_85a3_08d3, 0x1319_8a2e_0370_7345]);
+        // Keys as random ones are, but the same in each run.
+        let mut key = 1u64;
+        let mut next = || {
+            key = key.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            fold(key, SECOND_FACTOR)
+        };
+        let steps = [1, 16, 4096, 1 << 32, 1 << 56];
+        for step in steps.into_iter().cycle().take(2000) {
+            let hash = IdHash([next(), next() | 1]);
             let hashes: Vec<u64> = (0..256u64).map(|i| hash.hash_one(i * step)).collect();
             let places: HashSet<u64> = hashes.iter().map(|hash| hash % 4096).collect();
             let tags: HashSet<u64> = hashes.iter().map(|hash| hash >> 57).collect();

@@ -201,8 +201,9 @@ fn annotations_belong_to_the_goroutine_that_runs() {
     let mut leaf = stack.lines();
     // An inlined function has only its own name without full debug information.
     let function = leaf.next().unwrap_or_default();
+    let whole = "\traw::annotations_belong_to_the_goroutine_that_runs::{{closure}} @ ";
     assert!(
-        function.contains("{closure#0}") || function.contains("{{closure}}"),
+        function.starts_with(whole) || function.starts_with("\t{closure#0} @ "),
         "{stack}"
     );
     assert!(
